@@ -1,0 +1,223 @@
+"""The durable record of a study: a folder with one row per finished trial.
+
+A trial's curves, model and samples are written before its row, and every file is written whole
+or not at all: a row that can be read stands for a trial that is complete, whatever was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeper.schema import CURVE_SCHEMA, SCHEMA_VERSION, TRIAL_SCHEMA
+from trainer.errors import UserError
+from trainer.files import write_atomic
+from trainer.spec import Status, TrialResult, TrialSpec
+
+FORMAT = "bottleneck-sweeper-study"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """Everything the ledger keeps of a finished trial."""
+
+    study: str
+    spec: TrialSpec
+    result: TrialResult
+    attempts: int
+    started_at: datetime
+    finished_at: datetime
+    versions: dict[str, str]
+    pack_size: int = 1
+    curves: pa.Table | None = None
+    """With `CURVE_SCHEMA`; None for a trial that failed before its first step."""
+    model: bytes | None = None
+    """A safetensors file."""
+    samples: dict[str, np.ndarray] | None = None
+    """`images` and `reconstructions`, uint8 of shape [count, channels, height, width]."""
+
+    def row(self) -> pa.Table:
+        """Give the one row of `TRIAL_SCHEMA` that stands for this trial."""
+        spec, result = self.spec, self.result
+        values: dict[str, Any] = {
+            "trial_id": spec.trial_id,
+            "study": self.study,
+            "lambda": result.multiplier,
+            "pack_size": self.pack_size,
+            "attempts": self.attempts,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "versions": json.dumps(self.versions, sort_keys=True),
+            "layers": list(spec.layers),
+            "spec": spec.to_json(),
+        }
+        for name in TRIAL_SCHEMA.names:
+            if name not in values:
+                values[name] = getattr(spec if hasattr(spec, name) else result, name)
+        values["status"] = result.status.value
+        return pa.Table.from_pylist([values], schema=TRIAL_SCHEMA)
+
+
+class Ledger:
+    """A study's folder. Reading needs no lock; the run that writes to it holds `locked()`.
+
+    Raises:
+        UserError: if the folder holds something else, or a study of a newer schema.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.trials = self.folder / "trials"
+        self.curves = self.folder / "curves"
+        self.models = self.folder / "models"
+        self.samples = self.folder / "samples"
+        self.checkpoints = self.folder / "checkpoints"
+        self.report = self.folder / "report"
+        self._manifest_path = self.folder / "study.json"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a study was started in this folder."""
+        return self._manifest_path.exists()
+
+    def manifest(self) -> dict[str, Any]:
+        """Read `study.json`: the request, the versions, and what each run cost."""
+        if not self.exists:
+            raise UserError(f"{self.folder} holds no study (no study.json); see `sweeper list`")
+        try:
+            manifest = json.loads(self._manifest_path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._manifest_path} cannot be read: {error}") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise UserError(f"{self._manifest_path} is not a study of this program")
+        if manifest["schema_version"] > SCHEMA_VERSION:
+            raise UserError(
+                f"{self.folder} was written with schema {manifest['schema_version']}, this "
+                f"version reads up to {SCHEMA_VERSION}; upgrade bottleneck-sweeper"
+            )
+        return manifest
+
+    def write_manifest(self, content: dict[str, Any]) -> None:
+        """Replace `study.json`."""
+        if not self.exists and self.folder.is_dir():
+            strangers = [p.name for p in self.folder.iterdir() if p.name != "lock"]
+            if strangers:
+                raise UserError(
+                    f"{self.folder} is not empty and holds no study (found {strangers[0]!r}); "
+                    "give an empty or new folder with --study"
+                )
+        manifest = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **content}
+        write_atomic(self._manifest_path, (json.dumps(manifest, indent=2) + "\n").encode())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one run; the kernel lets go of it when the process ends.
+
+        Raises:
+            UserError: if another run holds it, with that run's process and host.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise UserError(
+                    f"{self.folder} is in use by {holder}; wait for it, stop it, "
+                    "or give another folder with --study"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+    def record(self, record: TrialRecord) -> None:
+        """Keep a finished trial: the row last, then its checkpoints are no longer needed."""
+        trial_id = record.spec.trial_id
+        if record.curves is not None:
+            write_atomic(self.curves / f"{trial_id}.parquet", _parquet(record.curves))
+        if record.model is not None:
+            write_atomic(self.models / f"{trial_id}.safetensors", record.model)
+        if record.samples is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **record.samples)
+            write_atomic(self.samples / f"{trial_id}.npz", buffer.getvalue())
+        write_atomic(self.trials / f"{trial_id}.parquet", _parquet(record.row()))
+        shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
+
+    def rows(self) -> pa.Table:
+        """Read all rows, in the order the trials finished.
+
+        A row that cannot be read (which only damage to the disk can cause) is left out, so that
+        its trial is trained again; `damaged()` names it.
+        """
+        tables = [table for _, table in self._read_rows() if table is not None]
+        if not tables:
+            return TRIAL_SCHEMA.empty_table()
+        return pa.concat_tables(tables).sort_by([("finished_at", "ascending")])
+
+    def damaged(self) -> list[Path]:
+        """List the rows that cannot be read."""
+        return [path for path, table in self._read_rows() if table is None]
+
+    def finished(self) -> set[str]:
+        """List the ids of trials that need not be trained: all that have a row and an answer."""
+        rows = self.rows().select(["trial_id", "status"]).to_pylist()
+        return {row["trial_id"] for row in rows if row["status"] != Status.FAILED}
+
+    def curve(self, trial_id: str) -> pa.Table:
+        """Read one trial's curves; empty if it has none."""
+        path = self.curves / f"{trial_id}.parquet"
+        return pq.read_table(path) if path.exists() else CURVE_SCHEMA.empty_table()
+
+    def sample(self, trial_id: str) -> dict[str, np.ndarray]:
+        """Read one trial's sample images; empty if it has none."""
+        path = self.samples / f"{trial_id}.npz"
+        if not path.exists():
+            return {}
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def _read_rows(self) -> Iterator[tuple[Path, pa.Table | None]]:
+        for path in sorted(self.trials.glob("*.parquet")):
+            try:
+                yield path, _conform(pq.read_table(path))
+            except (OSError, pa.ArrowInvalid, KeyError):
+                yield path, None
+
+
+def now() -> datetime:
+    """Give the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _conform(table: pa.Table) -> pa.Table:
+    """Bring a row that an older version wrote to the present columns."""
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in TRIAL_SCHEMA
+    ]
+    return pa.table(columns, schema=TRIAL_SCHEMA)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())

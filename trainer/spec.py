@@ -1,0 +1,167 @@
+"""What one trial is asked and what it answers: plain values, no tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.errors import UserError
+
+
+class Status(enum.StrEnum):
+    """How a trial ended. Only feasible trials are points of the front."""
+
+    FEASIBLE = "feasible"
+    """τ is held and the gates have come to rest."""
+    UNSETTLED = "unsettled"
+    """τ is held, but a gate is undecided or moved in the last tenth of the steps."""
+    INFEASIBLE = "infeasible"
+    """τ was never reached, or not held to the end."""
+    DIVERGED = "diverged"
+    """A loss, gradient or parameter became infinite or not a number."""
+    FAILED = "failed"
+    """The trial raised an error on every attempt; whoever runs trials records this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One training run, completely described.
+
+    Two specs that ask the same question are equal and have the same `trial_id`. The defaults are
+    the paper's (De Boom et al., section 4). Which machine trains a trial is not part of it.
+
+    Raises:
+        UserError: if a value cannot be trained with; the message names the field.
+    """
+
+    dataset: str
+    """A name in `trainer.datasets.DATASETS`."""
+    dataset_sha256: str
+    """Hash of the content trained on, so that changed data is a different question."""
+    architecture: str
+    """A name in `trainer.architectures.ARCHITECTURES`."""
+    layers: tuple[int, ...]
+    """Units (dense) or channels (convolutional) of the encoder's stages; the decoder mirrors."""
+    tau: float
+    """Tolerance τ: the squared error summed over an image's pixels in [0, 1] that is accepted."""
+    width: int
+    """Latent dimensions at the start (the paper's 2n)."""
+    seed: int
+    """Owns every random number of the trial."""
+    steps: int
+    """Optimizer steps, one batch each."""
+    objective: str = "geco-l0-arm"
+    """A name in `trainer.objectives.OBJECTIVES`."""
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    """Of Adam, for network, gate logits and multiplier alike."""
+    k: float = 7.0
+    """Slope of the gates' sigmoid σ(kγ)."""
+    alpha: float = 0.99
+    """Keep-rate of the constraint's moving average."""
+    lambda_init: float = 1.0
+    """Start of the raw multiplier λ, of which λ' = softplus(λ)²."""
+    lambda_min: float = 1e-5
+    """Lower bound of λ'."""
+    lambda_max: float = 5.0
+    """Upper bound of λ'."""
+    gate_init: float = 0.42
+    """Start of the gate logits: σ(7 · 0.42) ≈ 0.95."""
+    tolerance: float = 0.03
+    """A trial is infeasible if its constraint's moving average ends above tolerance · τ."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be trained with."""
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for field in dataclasses.fields(self):  # 3 and 3.0 are the same question
+            if field.type == "float":
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+        for name in ("tau", "k", "learning_rate", "lambda_min", "tolerance"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise UserError(f"{name} must be a positive number, found {value!r}")
+        for name in ("width", "steps", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} must be a whole number of at least 1, found {value!r}")
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
+            raise UserError(f"seed must be a whole number from 0 to 2^63 - 1, found {self.seed!r}")
+        if not self.layers or min(self.layers) < 1:
+            raise UserError(f"layers must be one or more positive widths, found {self.layers!r}")
+        if not 0 <= self.alpha < 1:
+            raise UserError(f"alpha must be at least 0 and below 1, found {self.alpha!r}")
+        if not self.lambda_min < self.lambda_max:
+            raise UserError(
+                f"lambda_max must be above lambda_min = {self.lambda_min}, found {self.lambda_max}"
+            )
+
+    @property
+    def trial_id(self) -> str:
+        """Sixteen hexadecimal digits that stand for this question.
+
+        Fields at their default are left out of the hash, so that a field that is added later,
+        with a default that means what was always done, leaves the ids of old ledgers valid.
+        """
+        asked = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """How a person tells this trial from the others of its study."""
+        return f"τ={self.tau:g} width={self.width} seed={self.seed}"
+
+    def to_json(self) -> str:
+        """Write the spec as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrialSpec:
+        """Read what `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """What a finished trial reports. Errors are sse: summed over pixels, averaged over images.
+
+    A trial that diverged or failed has NaN where nothing could be measured.
+    """
+
+    status: Status
+    open_gates: int
+    """‖ν‖₀: gates with σ(kγ) > ½."""
+    gate_l1: float
+    """Σ σ(kγ), the staircase of the paper's Figure 1."""
+    train_sse: float
+    """Moving average (keep-rate 0.95) of the batches' sse, gates sampled."""
+    test_sse_sampled: float
+    """Held-out sse with z sampled, gates thresholded, BatchNorm in evaluation mode."""
+    test_sse_mean: float
+    """The same with z at the posterior mean."""
+    constraint_ma: float
+    """Moving average of sse − τ at the end (keep-rate `alpha`)."""
+    multiplier: float
+    """λ' at the end (the ledger's column is `lambda`)."""
+    kl: float
+    """Moving average (keep-rate 0.95) of the KL over open gates, nats per image."""
+    settled_step: int
+    """The step after which `open_gates` did not change again."""
+    seconds: float
+    """Wall time of the trial, summed over its attempts."""
+    steps_per_second: float
+    """Training steps over the time spent in training them."""
+    device: str
+    """Where it was trained, for example `cpu` or `cuda (NVIDIA H200)`."""
+    error: str = ""
+    """What was raised, for a trial that failed or diverged."""
