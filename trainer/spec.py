@@ -135,11 +135,11 @@ class TrialSpec:
 class TrialResult:
     """What a finished trial reports. Errors are sse: summed over pixels, averaged over images.
 
-    A trial that diverged or failed has NaN where nothing could be measured.
+    NaN, or None, stands where nothing could be measured: in a trial that diverged or failed.
     """
 
     status: Status
-    open_gates: int
+    open_gates: int | None
     """‖ν‖₀: gates with σ(kγ) > ½."""
     gate_l1: float
     """Σ σ(kγ), the staircase of the paper's Figure 1."""
@@ -155,7 +155,7 @@ class TrialResult:
     """λ' at the end (the ledger's column is `lambda`)."""
     kl: float
     """Moving average (keep-rate 0.95) of the KL over open gates, nats per image."""
-    settled_step: int
+    settled_step: int | None
     """The step after which `open_gates` did not change again."""
     seconds: float
     """Wall time of the trial, summed over its attempts."""
@@ -165,3 +165,24 @@ class TrialResult:
     """Where it was trained, for example `cpu` or `cuda (NVIDIA H200)`."""
     error: str = ""
     """What was raised, for a trial that failed or diverged."""
+
+    @classmethod
+    def of_failure(cls, error: str, device: str) -> TrialResult:
+        """Give the result of a trial that raised on its last attempt."""
+        nothing = math.nan
+        return cls(
+            status=Status.FAILED,
+            open_gates=None,
+            gate_l1=nothing,
+            train_sse=nothing,
+            test_sse_sampled=nothing,
+            test_sse_mean=nothing,
+            constraint_ma=nothing,
+            multiplier=nothing,
+            kl=nothing,
+            settled_step=None,
+            seconds=nothing,
+            steps_per_second=nothing,
+            device=device,
+            error=error,
+        )

@@ -1,0 +1,87 @@
+"""The figures of a report: one file and one row of `FIGURES` each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+
+from analysis.figures.curves import curves_of, draw_curves
+from analysis.figures.front import draw_front, front_of
+from analysis.figures.reconstructions import draw_reconstructions, reconstructions_of
+from analysis.figures.style import to_png, to_svg
+from analysis.study import Study
+
+__all__ = ["FIGURES", "FigureData", "FigureRow", "Picture", "render"]
+
+
+class FigureData(Protocol):
+    """What every figure's data can say about itself in words."""
+
+    @property
+    def title(self) -> str:
+        """A few words, as a heading."""
+
+    @property
+    def alt(self) -> str:
+        """What is to be seen, in a sentence or two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureRow:
+    """One kind of figure: computed from a study, then drawn."""
+
+    compute: Callable[[Study], Mapping[str, FigureData]]
+    """Gives the data of each figure by the file name (without suffix) it is written under."""
+    draw: Callable[[Any], Figure]
+    """Draws what `compute` gave; decorated with `analysis.figures.style.styled`."""
+    caption: str
+    """How to read it, in a sentence or two."""
+    per_trial: bool = False
+    """Whether there is one per trial; the report then folds them away."""
+
+
+FIGURES: dict[str, FigureRow] = {
+    "front": FigureRow(
+        compute=front_of,
+        draw=draw_front,
+        caption="Each point is the number of latent dimensions that training left open for a "
+        "tolerance τ. Lower and further left is better.",
+    ),
+    "reconstructions": FigureRow(
+        compute=reconstructions_of,
+        draw=draw_reconstructions,
+        caption="Held-out images and what the models along the front make of them.",
+    ),
+    "curves": FigureRow(
+        compute=curves_of,
+        draw=draw_curves,
+        caption="The four quantities of the paper's Figure 1. Pale: one batch; dark: smoothed. "
+        "The first steps may lie above the error's axis.",
+        per_trial=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn."""
+
+    name: str
+    """Its row in `FIGURES`."""
+    stem: str
+    """Its path in the report's folder, without suffix."""
+    title: str
+    alt: str
+    svg: bytes
+    png: bytes
+
+
+def render(study: Study) -> Iterator[Picture]:
+    """Draw every figure that a study has the data for, in the order of the registry."""
+    for name, row in FIGURES.items():
+        for stem, data in row.compute(study).items():
+            figure = row.draw(data)
+            yield Picture(name, stem, data.title, data.alt, to_svg(figure), to_png(figure))

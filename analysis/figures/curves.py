@@ -1,0 +1,159 @@
+"""The paper's Figure 1: four quantities in the course of one trial."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    MultipleLocator,
+    NullLocator,
+    PercentFormatter,
+)
+
+from analysis.figures.style import BLUE, INK, RED, SKY, WIDTH, styled
+from analysis.study import Study
+
+SAMPLES = 400
+"""A panel is some 250 points wide; more samples only make the file larger."""
+
+WHOLE: dict[str, Any] = {"integer": True, "steps": [1, 2, 4, 5, 10], "min_n_ticks": 1}
+"""Ticks at whole numbers that come out at 16, 32 and 8000."""
+
+
+@dataclass(frozen=True)
+class CurvesData:
+    """What Figure 1 shows of one trial."""
+
+    label: str
+    tau: float
+    width: int
+    curve: pd.DataFrame
+    """The ledger's curve, with `smooth_sse` (moving average) and `smooth_hit_rate` beside it."""
+    title: str
+    alt: str
+
+
+def curves_of(study: Study) -> dict[str, CurvesData]:
+    """Compute one figure per trial that recorded a curve."""
+    figures = {}
+    for trial in study.trials.to_dict("records"):
+        curve = study.ledger.curve(trial["trial_id"])
+        if curve.num_rows:
+            figures[_stem(trial)] = compute_curves(trial, curve)
+    return figures
+
+
+def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
+    """Prepare a curve (`CURVE_SCHEMA`) of a trial (one row of `read_trials`) for drawing."""
+    table = curve.to_pandas()
+    table["smooth_sse"] = table["constraint_ma"] + trial["tau"]
+    window = max(1, len(table) // 50)
+    table["smooth_hit_rate"] = table["hit_rate"].rolling(window, min_periods=1).mean()
+    # Every n-th sample, counted from the end: the last one is what the trial reports.
+    table = table.iloc[:: -max(1, math.ceil(len(table) / SAMPLES))][::-1].reset_index(drop=True)
+    gates = table["open_gates"]
+    return CurvesData(
+        label=trial["label"],
+        tau=trial["tau"],
+        width=trial["width"],
+        curve=table,
+        title=f"{trial['label']} ({trial['status']})",
+        alt=f"Squared error, gates, λ' and hit rate over {table['step'].iloc[-1]} steps: "
+        f"open gates go from {gates.iloc[0]} to {gates.iloc[-1]}.",
+    )
+
+
+@styled
+def draw_curves(data: CurvesData) -> Figure:
+    """Draw the four panels of Figure 1 over the same steps."""
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure.suptitle(data.title, x=0.01, ha="left", fontsize=11)
+    (sse, gates), (multiplier, hits) = figure.subplots(2, 2, sharex=True)
+    _draw_sse(sse, data)
+    _draw_gates(gates, data)
+    _draw_multiplier(multiplier, data)
+    _draw_hits(hits, data)
+    for axes in (multiplier, hits):
+        axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(5, **WHOLE))
+        axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    return figure
+
+
+def _draw_sse(axes: Axes, data: CurvesData) -> None:
+    curve = data.curve
+    axes.set_title("squared error per image")
+    axes.plot(curve["step"], curve["sse"], color=SKY, linewidth=0.8)
+    axes.plot(curve["step"], curve["smooth_sse"], color=BLUE, linewidth=1.6)
+    axes.axhline(data.tau, color=RED, linewidth=1.4, label=f"τ = {data.tau:g}")
+    axes.set_ylim(0, sse_limit(data))
+    axes.legend(loc="upper right", handlelength=1.2)
+
+
+def sse_limit(data: CurvesData) -> float:
+    """Give the top of the error axis: the first steps, high above τ, would flatten the rest."""
+    sse = data.curve["sse"].to_numpy()
+    sse = sse[np.isfinite(sse)]
+    typical = float(np.percentile(sse, 97)) if len(sse) else 0.0
+    return 1.15 * max(typical, 1.5 * data.tau)
+
+
+def _draw_gates(axes: Axes, data: CurvesData) -> None:
+    curve = data.curve
+    axes.set_title("gates")
+    axes.step(
+        curve["step"], curve["open_gates"], where="post", color=INK, linewidth=1, label="open"
+    )
+    axes.plot(curve["step"], curve["gate_l1"], color=BLUE, linewidth=1.6, label="Σσ(kγ)")
+    axes.set_ylim(0, max(data.width, 1) * 1.05)
+    axes.yaxis.set_major_locator(MaxNLocator(6, **WHOLE))
+    if data.width <= 40:  # beyond that, a line for each integer would be a grey field
+        axes.yaxis.set_minor_locator(MultipleLocator(1))
+        axes.tick_params(axis="y", which="minor", length=0)
+    axes.grid(axis="y", which="both")
+    axes.legend(loc="best", handlelength=1.2)
+
+
+def _draw_multiplier(axes: Axes, data: CurvesData) -> None:
+    axes.set_title("λ'")
+    values = data.curve["lambda"]
+    axes.plot(data.curve["step"], values, color=BLUE, linewidth=1.6)
+    axes.grid(axis="y")
+    if not (values > 0).any():  # a trial that diverged at once has nothing for this axis
+        return
+    low, high = values.min() / 1.3, values.max() * 1.3
+    high = max(high, 6 * low)  # shows at least two of the labels 1, 2, 5
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _draw_hits(axes: Axes, data: CurvesData) -> None:
+    curve = data.curve
+    axes.set_title("images within τ")
+    axes.plot(curve["step"], curve["hit_rate"], color=SKY, linewidth=0.8)
+    axes.plot(curve["step"], curve["smooth_hit_rate"], color=BLUE, linewidth=1.6)
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _thousands(step: float, _position: int) -> str:
+    return f"{step / 1000:g}k" if abs(step) >= 1000 else f"{step:g}"
+
+
+def _stem(trial: dict[str, Any]) -> str:
+    # The id keeps apart what `:g` rounds to the same digits, and trials that differ otherwise.
+    words = f"tau{trial['tau']:g}-width{trial['width']}-seed{trial['seed']}"
+    return f"curves/{words}-{trial['trial_id'][:8]}"

@@ -1,0 +1,139 @@
+"""What the points of the front look like: held-out images beside their reconstructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.style import BLUE, INK, WIDTH, styled
+from analysis.front import FrontData, FrontPoint
+from analysis.study import Study
+from sweeper.ledger import Ledger
+
+COLUMNS = 5
+"""Points of the front that are shown."""
+IMAGES = 5
+"""Held-out images that are shown."""
+SHARP = 96
+"""Pixels to which small images are enlarged, so that no viewer smooths what are plain squares."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The reconstructions of one point of the front."""
+
+    point: FrontPoint
+    images: np.ndarray
+    """uint8 of shape [count, height, width] (grey) or [count, height, width, 3]."""
+    recommended: bool
+
+
+@dataclass(frozen=True)
+class ReconstructionsData:
+    """The same held-out images before and after, little error first."""
+
+    originals: np.ndarray
+    """uint8 of shape [count, height, width] (grey) or [count, height, width, 3]."""
+    columns: tuple[Column, ...]
+    title: str = "Reconstructions along the front"
+
+    @property
+    def alt(self) -> str:
+        """What the figure shows, for those who cannot see it."""
+        shown = ", ".join(_words(column.point).replace("\n", " with ") for column in self.columns)
+        return f"{len(self.originals)} held-out images, then their reconstructions at {shown}."
+
+    def first(self) -> ReconstructionsData:
+        """Keep the first image only."""
+        columns = tuple(replace(column, images=column.images[:1]) for column in self.columns)
+        return replace(self, originals=self.originals[:1], columns=columns)
+
+
+def reconstructions_of(study: Study) -> dict[str, ReconstructionsData]:
+    """Compute the figure of a study; none if no point of the front has samples."""
+    data = compute_reconstructions(study.ledger, study.front)
+    return {"reconstructions": data} if data else {}
+
+
+def compute_reconstructions(ledger: Ledger, front: FrontData) -> ReconstructionsData | None:
+    """Collect the samples of points spread along the front; None if there are none.
+
+    A trial whose held-out images are not the first one's is left out: beside other originals its
+    reconstructions would mislead.
+    """
+    originals: np.ndarray | None = None
+    columns = []
+    for point in choose(front):
+        sample = ledger.sample(point.trial_id)
+        if not sample:
+            continue
+        images = _channels_last(sample["images"])
+        originals = images if originals is None else originals
+        if np.array_equal(images, originals):
+            made = _channels_last(sample["reconstructions"])
+            columns.append(Column(point, made[:IMAGES], point == front.knee))
+    return None if originals is None else ReconstructionsData(originals[:IMAGES], tuple(columns))
+
+
+def choose(front: FrontData, count: int = COLUMNS) -> list[FrontPoint]:
+    """Choose at most `count` points spread evenly along the front, with both ends and the knee."""
+    points = front.front
+    if len(points) <= count:
+        return points
+    chosen = np.linspace(0, len(points) - 1, count).round().astype(int)
+    if front.knee is not None:
+        knee = points.index(front.knee)
+        inner = 1 + int(np.argmin(np.abs(chosen[1:-1] - knee)))
+        if knee not in chosen:
+            chosen[inner] = knee
+    return [points[index] for index in chosen]
+
+
+@styled
+def draw_reconstructions(data: ReconstructionsData) -> Figure:
+    """Draw one column of images per point, the originals first."""
+    image = WIDTH / (COLUMNS + 1) - 0.08  # inches, less the space between the axes
+    height = image * len(data.originals) * 13 / 12 + 0.42
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    draw_strip(figure.subplots(1, COLUMNS + 1, squeeze=False)[0], data)
+    return figure
+
+
+def draw_strip(axes: np.ndarray, data: ReconstructionsData) -> None:
+    """Draw the originals into the first of the axes and a column into each of the next."""
+    for each in axes:
+        each.axis("off")
+    _show(axes[0], data.originals, "original")
+    for each, column in zip(axes[1:], data.columns, strict=False):  # a short front leaves room
+        _show(each, column.images, _words(column.point), bold=column.recommended)
+
+
+def _show(axes: Axes, images: np.ndarray, words: str, bold: bool = False) -> None:
+    axes.imshow(_stack(images), cmap="gray", vmin=0, vmax=255, interpolation="none")
+    axes.set_title(
+        words,
+        loc="center",
+        fontsize=9,
+        fontweight="bold" if bold else "normal",
+        color=BLUE if bold else INK,
+    )
+
+
+def _words(point: FrontPoint) -> str:
+    gates = "gate" if point.open_gates == 1 else "gates"
+    return f"τ = {point.tau:g}\n{point.open_gates} {gates}"
+
+
+def _channels_last(images: np.ndarray) -> np.ndarray:
+    return images[:, 0] if images.shape[1] == 1 else np.moveaxis(images, 1, -1)
+
+
+def _stack(images: np.ndarray) -> np.ndarray:
+    """Put images below each other, enlarged to `SHARP` pixels, with white between them."""
+    factor = max(1, -(-SHARP // images.shape[1]))
+    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    gap = np.full_like(large[:, : SHARP // 12], 255)
+    return np.concatenate([large, gap], axis=1).reshape(-1, *large.shape[2:])[: -gap.shape[1]]

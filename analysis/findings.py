@@ -1,0 +1,173 @@
+"""What a reader must know before trusting a study, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
+
+from analysis.study import Study
+from trainer.spec import Status
+
+ADVICE = {
+    Status.FAILED: "Read the error, then run the same command again: it trains only what is "
+    "missing.",
+    Status.DIVERGED: "Lower the learning rate, or check that the data's pixels are in [0, 1].",
+    Status.INFEASIBLE: "Raise τ (--taus), train longer (--steps), or start with more dimensions "
+    "(--widths).",
+    Status.UNSETTLED: "Train longer (--steps): a gate was still undecided or moving at the end.",
+}
+"""What to try, by status."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know, with the trials it is about."""
+
+    title: str
+    advice: str
+    details: tuple[tuple[str, str], ...] = ()
+    """Pairs of whom it is about (a trial's label or a file) and what was measured."""
+
+
+def find(study: Study) -> list[Finding]:
+    """Go through the checks, the gravest first."""
+    return [finding for check in CHECKS if (finding := check(study)) is not None]
+
+
+def _damaged(study: Study) -> Finding | None:
+    lines = tuple((path.name, "left out of this report") for path in study.ledger.damaged())
+    advice = "Run the same command again: it trains these trials anew."
+    return Finding(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
+
+
+def _missing(study: Study) -> Finding | None:
+    request = study.manifest.get("request", {})
+    if not {"taus", "widths", "seeds"} <= request.keys():  # asked in other words than a grid's
+        return None
+    asked = set(product(map(float, request["taus"]), request["widths"], request["seeds"]))
+    missing = asked - set(study.trials[["tau", "width", "seed"]].itertuples(index=False, name=None))
+    if not missing:
+        return None
+    return Finding(
+        f"{len(missing)} of the {len(asked)} trials asked for have not finished",
+        "Run the same command again: it continues where it stopped.",
+    )
+
+
+def _failed(study: Study) -> Finding | None:
+    trials = _with_status(study, Status.FAILED)
+    details = _details(trials, lambda trial: trial.error or "no error was recorded")
+    return _about(details, "failed", ADVICE[Status.FAILED])
+
+
+def _diverged(study: Study) -> Finding | None:
+    trials = _with_status(study, Status.DIVERGED)
+    details = _details(trials, lambda trial: trial.error or "a value was no longer a number")
+    return _about(details, "diverged", ADVICE[Status.DIVERGED])
+
+
+def _infeasible(study: Study) -> Finding | None:
+    trials = _with_status(study, Status.INFEASIBLE)
+    details = _details(
+        trials,
+        lambda trial: (
+            f"the error in training ended {trial.constraint_ma:.3g} above τ, "
+            f"with {trial.open_gates} of {trial.width} gates open"
+        ),
+    )
+    return _about(details, "did not hold τ (infeasible)", ADVICE[Status.INFEASIBLE])
+
+
+def _unsettled(study: Study) -> Finding | None:
+    trials = _with_status(study, Status.UNSETTLED)
+    details = _details(
+        trials,
+        lambda trial: (
+            f"open gates last changed at step {trial.settled_step} of {trial.steps}; "
+            f"gates sum to {trial.gate_l1:.2f}"
+        ),
+    )
+    return _about(details, "had not settled", ADVICE[Status.UNSETTLED])
+
+
+def _lambda_at_bound(study: Study) -> Finding | None:
+    trials = study.trials[study.trials["lambda_at_bound"] != ""]
+    details = _details(trials, lambda trial: f"at its {trial.lambda_at_bound} bound")
+    return _about(
+        details,
+        "ended with λ' at a bound",
+        "At the upper bound the error could not be weighted any higher: τ is too low for this "
+        "network, or the bound too low for this data. At the lower bound τ is no constraint any "
+        "more: a lower τ may cost no dimension.",
+    )
+
+
+def _above_tau(study: Study) -> Finding | None:
+    """Find trials that hold τ in training but not on held-out images."""
+    feasible = _with_status(study, Status.FEASIBLE)
+    trials = feasible[feasible["test_sse_sampled"] > feasible["tau"]]
+    details = _details(
+        trials,
+        lambda trial: (
+            f"{trial.test_sse_sampled:.3g} with sampled latents, {trial.test_sse_mean:.3g} with "
+            + ("mean latents, which hold τ" if trial.test_sse_mean <= trial.tau else "mean latents")
+        ),
+    )
+    return _about(
+        details,
+        "held τ in training, but not on held-out images",
+        "Where mean latents hold τ, use them to reconstruct. Where they do not either, the "
+        "network has learnt its training images by heart: plan with the held-out error.",
+    )
+
+
+def _few_seeds(study: Study) -> Finding | None:
+    points = [point for point in study.front.front if point.seeds < point.trials]
+    details = tuple(
+        (f"τ={point.tau:g} width={point.width}", f"{point.seeds} of {point.trials} feasible")
+        for point in points
+    )
+    title = f"{len(points)} of the front's points rest on some of their seeds only"
+    advice = "Their medians leave out the seeds that are not feasible: expect such runs again."
+    return Finding(title, advice, details) if points else None
+
+
+def _no_gates(study: Study) -> Finding | None:
+    feasible = _with_status(study, Status.FEASIBLE)
+    details = _details(feasible[feasible["open_gates"] == 0], lambda trial: "0 open gates")
+    advice = "τ is above the error of the mean image, so that no latent is needed: lower τ."
+    return _about(details, "closed every gate", advice)
+
+
+CHECKS: tuple[Callable[[Study], Finding | None], ...] = (
+    _damaged,
+    _missing,
+    _failed,
+    _diverged,
+    _infeasible,
+    _unsettled,
+    _lambda_at_bound,
+    _above_tau,
+    _few_seeds,
+    _no_gates,
+)
+
+
+def _with_status(study: Study, status: Status) -> pd.DataFrame:
+    return study.trials[study.trials["status"] == status]
+
+
+def _details(trials: pd.DataFrame, say: Callable[..., str]) -> tuple[tuple[str, str], ...]:
+    return tuple((trial.label, say(trial)) for trial in trials.itertuples())
+
+
+def _about(details: tuple[tuple[str, str], ...], what: str, advice: str) -> Finding | None:
+    count = f"{len(details)} trial{'' if len(details) == 1 else 's'}"
+    return Finding(f"{count} {what}", advice, details) if details else None
+
+
+def _rows(lines: tuple[tuple[str, str], ...]) -> str:
+    return "1 row of the ledger" if len(lines) == 1 else f"{len(lines)} rows of the ledger"

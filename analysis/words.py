@@ -1,0 +1,54 @@
+"""How reports write numbers: as many digits as mean something, a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jinja2 import Undefined
+
+NOTHING = "–"
+
+
+def number(value: Any) -> str:
+    """Write a number with three digits; a dash for None and for what is not a number."""
+    if _is_nothing(value):
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def duration(seconds: Any) -> str:
+    """Write seconds as people say them."""
+    if _is_nothing(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def moment(text: Any) -> str:
+    """Write an ISO time to the minute: `2026-11-20 10:00`."""
+    return str(text)[:16].replace("T", " ") if text else NOTHING
+
+
+def listing(values: Any) -> str:
+    """Write a list, or a single value, for reading."""
+    if isinstance(values, list | tuple):
+        return ", ".join(listing(value) for value in values)
+    return NOTHING if _is_nothing(values) else f"{values:g}" if _is_float(values) else f"{values}"
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, float)
+
+
+def _is_nothing(value: Any) -> bool:
+    return (
+        value is None
+        or isinstance(value, Undefined)
+        or (isinstance(value, float) and math.isnan(value))
+    )

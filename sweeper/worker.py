@@ -1,0 +1,170 @@
+"""What a worker does with one trial: continue or begin it, train it, record it.
+
+The same function serves every backend. It needs nothing from the process that planned the trial
+but the spec and the job, and nothing but the study's folder to hand back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from sweeper.environment import package_versions
+from sweeper.ledger import Ledger, TrialRecord, now
+from sweeper.schema import CURVE_SCHEMA
+from trainer import datasets
+from trainer.checkpoint import CheckpointFolder
+from trainer.curve import CurvePoint
+from trainer.export import model_file
+from trainer.files import write_atomic
+from trainer.hardware import choose_device
+from trainer.loop import Hooks, Trained, train
+from trainer.spec import TrialResult, TrialSpec
+from trainer.trial import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all trials of a run have in common."""
+
+    study: str
+    """The study's name, for example `pareto`."""
+    folder: str
+    """The study's folder, on storage that every worker can write to."""
+    device: str = "auto"
+    data_dir: str | None = None
+    checkpoint_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is shown of a trial while it trains."""
+
+    step: int
+    sse: float
+    open_gates: int
+    multiplier: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is shown of a trial when it has ended; the ledger has the rest."""
+
+    status: str
+    open_gates: int | None
+    sse: float
+    """Held out, z sampled."""
+    seconds: float
+    """Wall time in this run."""
+
+
+def run_trial(
+    spec: TrialSpec,
+    job: Job,
+    on_progress: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> Finished:
+    """Train one trial and record it in the study's ledger.
+
+    Raises:
+        trainer.loop.Interrupted: if `should_stop` said so; the trial's state was saved.
+        UserError: if the data cannot be read, or is not what the spec was made for.
+    """
+    began = time.perf_counter()
+    torch.set_num_threads(1)
+    ledger = Ledger(job.folder)
+    attempt = begin_attempt(ledger, spec)
+    trial = _trial(spec, job)
+    hooks = Hooks(
+        on_point=lambda point: on_progress(_progress(point)),
+        should_stop=should_stop,
+        checkpoints=CheckpointFolder(ledger.checkpoints / spec.trial_id, spec.trial_id),
+        checkpoint_seconds=job.checkpoint_seconds,
+    )
+    trained = train(trial, hooks)
+    ledger.record(
+        TrialRecord(
+            study=job.study,
+            spec=spec,
+            result=trained.result,
+            attempts=attempt.number,
+            started_at=attempt.started_at,
+            finished_at=now(),
+            versions=package_versions(),
+            curves=_curve_table(trained),
+            model=model_file(trial, trained.state),
+            samples=trained.samples,
+        )
+    )
+    result = trained.result
+    seconds = time.perf_counter() - began
+    return Finished(result.status, result.open_gates, result.test_sse_sampled, seconds)
+
+
+def record_failure(spec: TrialSpec, job: Job, error: str) -> None:
+    """Record a trial that raised on every attempt; its checkpoints go with it."""
+    ledger = Ledger(job.folder)
+    attempt = read_attempt(ledger, spec)
+    ledger.record(
+        TrialRecord(
+            study=job.study,
+            spec=spec,
+            result=TrialResult.of_failure(error, job.device),
+            attempts=attempt.number,
+            started_at=attempt.started_at,
+            finished_at=now(),
+            versions=package_versions(),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How often a trial was begun, over all runs, and when first."""
+
+    number: int
+    started_at: datetime
+
+
+def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
+    """Read how often a trial was begun; number 0 if never."""
+    path = _attempt_path(ledger, spec)
+    if not path.exists():
+        return Attempt(0, now())
+    fields = json.loads(path.read_text())
+    return Attempt(fields["number"], datetime.fromisoformat(fields["started_at"]))
+
+
+def begin_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
+    """Count one more attempt, on disk, so that one that is killed is counted too."""
+    before = read_attempt(ledger, spec)
+    attempt = dataclasses.replace(before, number=before.number + 1)
+    fields = {"number": attempt.number, "started_at": attempt.started_at.isoformat()}
+    write_atomic(_attempt_path(ledger, spec), json.dumps(fields).encode())
+    return attempt
+
+
+def _attempt_path(ledger: Ledger, spec: TrialSpec) -> Path:
+    return ledger.checkpoints / spec.trial_id / "attempt.json"
+
+
+def _trial(spec: TrialSpec, job: Job) -> Trial:
+    data_dir = Path(job.data_dir) if job.data_dir else None
+    return Trial(spec, datasets.load(spec.dataset, data_dir), choose_device(job.device))
+
+
+def _progress(point: CurvePoint) -> Progress:
+    return Progress(point.step, point.sse, point.open_gates, point.multiplier)
+
+
+def _curve_table(trained: Trained) -> pa.Table:
+    rows = [dict(zip(CURVE_SCHEMA.names, point, strict=True)) for point in trained.curve]
+    return pa.Table.from_pylist(rows, schema=CURVE_SCHEMA)

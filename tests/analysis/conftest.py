@@ -1,0 +1,168 @@
+"""Ledgers with synthetic trials, written the way a run writes them."""
+
+import dataclasses
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sweeper.ledger import Ledger, TrialRecord
+from sweeper.schema import CURVE_SCHEMA
+from trainer.spec import Status, TrialResult, TrialSpec
+
+START = datetime(2026, 11, 20, 10, tzinfo=UTC)
+VERSIONS = {"python": "3.11.7", "bottleneck-sweeper": "0.1.0", "torch": "2.13.0"}
+GATES = {0.5: 12, 1.0: 6, 1.5: 4, 2.0: 4, 2.5: 2, 3.0: 2, 3.5: 1}
+"""What training on digits gives at each τ: a front with a knee at τ = 1.5."""
+
+
+def make_curve(tau, width, gates, steps=8000, samples=200):
+    """A trial's course as in the paper's Figure 1: the error meets τ, then the gates close."""
+    step = np.linspace(steps / samples, steps, samples).astype(int)
+    done = step / steps
+    noise = np.random.default_rng(0).normal(0, 0.08 * tau, samples)
+    average = tau + 4 * np.exp(-18 * done) - 0.01
+    gate_l1 = width - (width - gates) * np.clip((done - 0.2) / 0.5, 0, 1)
+    columns = {
+        "step": step,
+        "sse": average + noise,
+        "constraint_ma": average - tau,
+        "hit_rate": np.clip(0.55 - 0.55 * np.exp(-14 * done) + noise / tau, 0, 1),
+        "gate_l1": gate_l1,
+        "open_gates": np.round(gate_l1).astype(int),
+        "lambda": 0.15 + 1.6 * np.exp(-6 * done),
+        "kl": 2 + 3 * done,
+        "seconds": done * 12,
+    }
+    return pa.table(columns, schema=CURVE_SCHEMA)
+
+
+def make_samples(tau):
+    """Six grey 8x8 images; the more error is accepted, the greyer their reconstructions."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 1, 8, 8), dtype=np.uint8)
+    blend = min(tau / 4, 1)
+    return {
+        "images": images,
+        "reconstructions": (images * (1 - blend) + 90 * blend).astype(np.uint8),
+    }
+
+
+def make_record(tau=1.5, seed=0, width=16, **changes):
+    """One finished trial; `changes` replace fields of its spec, its result or its record."""
+    names = {f.name for f in dataclasses.fields(TrialSpec)}
+    spec = TrialSpec(
+        dataset="digits",
+        dataset_sha256="ab" * 32,
+        architecture="dense",
+        layers=(128, 64),
+        tau=tau,
+        width=width,
+        seed=seed,
+        steps=8000,
+    )
+    spec = dataclasses.replace(spec, **{k: v for k, v in changes.items() if k in names})
+    gates = changes.get("open_gates", GATES.get(tau, 3))
+    result = TrialResult(
+        status=Status.FEASIBLE,
+        open_gates=gates,
+        gate_l1=gates + 0.02,
+        train_sse=tau * 1.01,
+        test_sse_sampled=tau * 0.98,
+        test_sse_mean=tau * 0.8,
+        constraint_ma=-0.01 * tau,
+        multiplier=0.2,
+        kl=3.1,
+        settled_step=5200,
+        seconds=12.0,
+        steps_per_second=660.0,
+        device="cpu",
+    )
+    names = {f.name for f in dataclasses.fields(TrialResult)}
+    result = dataclasses.replace(result, **{k: v for k, v in changes.items() if k in names})
+    record = TrialRecord(
+        study="pareto",
+        spec=spec,
+        result=result,
+        attempts=1,
+        started_at=START,
+        finished_at=START + timedelta(seconds=20 * tau + seed),
+        versions=VERSIONS,
+        curves=make_curve(tau, width, gates),
+        samples=make_samples(tau),
+    )
+    names = {f.name for f in dataclasses.fields(TrialRecord)}
+    return dataclasses.replace(record, **{k: v for k, v in changes.items() if k in names})
+
+
+def make_manifest(records, **changes):
+    """The `study.json` of a study that one run asked for and finished."""
+    specs = [record.spec for record in records]
+    seconds = sum(record.result.seconds for record in records)
+    run = {
+        "command": "sweeper run pareto --dataset digits --taus 0.5..3.5..0.5",
+        "started_at": START.isoformat(),
+        "finished_at": (START + timedelta(minutes=1)).isoformat(),
+        "outcome": "done",
+        "backend": "ray",
+        "workers": 2,
+        "device": "cpu",
+        "hardware": "AMD EPYC, 2 cores, 24 GB",
+        "host": "node-1",
+        "trained": len(records),
+        "reused": 0,
+        "wall_seconds": 60.1,
+        "trial_seconds": seconds,
+        "overhead": 60.1 / (seconds / 2) if records else None,
+        "versions": VERSIONS,
+        "git_commit": "abc123",
+    }
+    manifest = {
+        "study": "pareto",
+        "dataset": "digits",
+        "setting": {
+            "dataset": "digits",
+            "dataset_sha256": "ab" * 32,
+            "architecture": "dense",
+            "layers": [128, 64],
+            "objective": "geco-l0-arm",
+            "steps": 8000,
+            "batch_size": 64,
+            "learning_rate": 0.001,
+        },
+        "request": {
+            "taus": sorted({spec.tau for spec in specs}),
+            "widths": sorted({spec.width for spec in specs}),
+            "seeds": sorted({spec.seed for spec in specs}),
+        },
+        "runs": [run],
+    }
+    return {**manifest, **changes}
+
+
+@pytest.fixture
+def trial():
+    """Makes a finished trial: `trial(tau=2.0, status=Status.INFEASIBLE)`."""
+    return make_record
+
+
+@pytest.fixture
+def study_of(tmp_path):
+    """Writes a ledger of trials: `study_of([trial(), …], runs=[])`."""
+    numbers = itertools.count()
+
+    def write(records, **manifest):
+        ledger = Ledger(tmp_path / f"study-{next(numbers)}")
+        ledger.write_manifest(make_manifest(records, **manifest))
+        for record in records:
+            ledger.record(record)
+        return ledger
+
+    return write
+
+
+@pytest.fixture
+def digits(study_of):
+    """A ledger of seven feasible trials, as the demo's."""
+    return study_of([make_record(tau) for tau in GATES])

@@ -1,0 +1,126 @@
+"""Official files: where they are looked for, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.errors import UserError
+
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading from `open_content` can raise."""
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One official file: what it is called, where it can be had and how it is recognised."""
+
+    name: str
+    """As downloaded, for example `train-images-idx3-ubyte.gz`."""
+    urls: tuple[str, ...]
+    """Where to download it; the first that works is used."""
+    size: int
+    """Bytes that `digest` is the hash of."""
+    digest: str
+    """Hexadecimal hash."""
+    algorithm: str = "sha256"
+    """Of `digest`, a name `hashlib` knows."""
+    of_content: bool = True
+    """Whether `size` and `digest` are of the uncompressed content, so that a file that was
+    compressed again, or not at all, is accepted too; otherwise they are of the file as it is."""
+
+    @property
+    def plain_name(self) -> str:
+        """What the file is called once it is uncompressed."""
+        return self.name.removesuffix(".gz")
+
+    @property
+    def accepted_names(self) -> tuple[str, ...]:
+        """The names under which it is looked for, the preferred one first."""
+        return (self.name, self.plain_name) if self.of_content else (self.name,)
+
+
+def cache_folder() -> Path:
+    """Return the folder of this user in which downloads and conversions are kept."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification says that a relative path is to be ignored.
+    base = configured if configured.is_absolute() else Path.home() / ".cache"
+    return base / "bottleneck-sweeper"
+
+
+def search_folders(name: str, data_dir: Path | None) -> list[Path]:
+    """List where the files of data set `name` are looked for, in this order.
+
+    `data_dir`, `$SWEEPER_DATA` and the cache folder: in each the folder `name`, then the folder
+    itself.
+
+    Raises:
+        UserError: if `data_dir` is given and is no folder.
+    """
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(f"--data-dir {data_dir} is not a folder; create it or name another one")
+    environment = os.environ.get("SWEEPER_DATA")
+    bases = [data_dir, Path(environment) if environment else None, cache_folder()]
+    return [folder for base in bases if base is not None for folder in (base / name, base)]
+
+
+def locate(file: SourceFile, folders: list[Path]) -> Path | None:
+    """Return the first of `folders` × accepted names that is there, or None."""
+    candidates = (folder / name for folder in folders for name in file.accepted_names)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def open_content(path: Path) -> io.BufferedReader | gzip.GzipFile:
+    """Open a file for reading what is in it, uncompressed if its name ends in `.gz`."""
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def explain(error: Exception) -> str:
+    """Say why the content of a file cannot be got at; `error` is one of `READ_ERRORS`."""
+    if isinstance(error, gzip.BadGzipFile):
+        return "expected a gzip file, found something else (if it is uncompressed, drop the .gz)"
+    if isinstance(error, EOFError):
+        return "expected a whole gzip file, found that it ends early"
+    if isinstance(error, zlib.error):
+        return f"expected a gzip file, found damaged data ({error})"
+    return f"it cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def find_fault(path: Path, file: SourceFile) -> str | None:
+    """Say what was expected and what was found if `path` is not the official file."""
+    digest = hashlib.new(file.algorithm, usedforsecurity=False)
+    size = 0
+    try:
+        with open_content(path) if file.of_content else path.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                size += len(chunk)
+                digest.update(chunk)
+    except READ_ERRORS as error:
+        return explain(error)
+    found = digest.hexdigest()
+    if (size, found) == (file.size, file.digest):
+        return None
+    what = "uncompressed" if file.of_content else "compressed"
+    return (
+        f"expected {file.size} {what} bytes with {file.algorithm} {file.digest}, "
+        f"found {size} with {found}"
+    )
+
+
+def verify(path: Path, file: SourceFile) -> None:
+    """Check that `path` is the official file.
+
+    Raises:
+        UserError: if it cannot be read, or has another length or hash; names file, expected, found.
+    """
+    if fault := find_fault(path, file):
+        raise UserError(
+            f"{path} is not the official {file.name}: {fault}; get the official file again"
+        )

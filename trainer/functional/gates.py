@@ -1,0 +1,56 @@
+"""The stochastic gates and their ARM gradient (section 2.2 and Algorithm 1, lines 3-10 and 29)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def open_probability(gate_logits: Tensor, k: Tensor) -> Tensor:
+    """σ(kγ), the probability that each gate is open: [width] → [width]."""
+    return torch.sigmoid(k * gate_logits)
+
+
+def sample_pair(
+    gate_logits: Tensor, uniform: Tensor, k: Tensor, sampling: Tensor, exists: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Draw the two antithetic gate patterns ν1 = 1[u > σ(−kγ)] and ν2 = 1[u < σ(kγ)].
+
+    Args:
+        gate_logits: γ, [width].
+        uniform: u from U(0, 1), a row per image, [batch, width].
+        k: the sigmoid's slope, a scalar.
+        sampling: whether the constraint was met before, a boolean scalar. Until then every gate
+            that exists is open.
+        exists: which of the gates are there at all, boolean [width]. All, unless a narrower trial
+            is padded to the width of its neighbours.
+
+    Returns:
+        ν1 and ν2, of `gate_logits`' type, [batch, width] each.
+    """
+    first = torch.where(sampling, uniform > open_probability(-gate_logits, k), exists)
+    second = torch.where(sampling, uniform < open_probability(gate_logits, k), exists)
+    return first.to(gate_logits.dtype), second.to(gate_logits.dtype)
+
+
+def arm_gradient(errors_1: Tensor, errors_2: Tensor, uniform: Tensor, k: Tensor) -> Tensor:
+    """Estimate ∇γ E[error] = k·mean_i[(E1_i − E2_i)(u_i − ½)] (Eq. 13, line 29 without λ').
+
+    Multiplied per image, then averaged: averaging the errors first would destroy the signal.
+
+    Args:
+        errors_1: error of each image under ν1, [batch].
+        errors_2: error of each image under ν2, [batch].
+        uniform: the u that ν1 and ν2 came from, [batch, width].
+        k: the sigmoid's slope, a scalar.
+
+    Returns:
+        The estimate, [width].
+    """
+    difference = (errors_1 - errors_2).unsqueeze(1)
+    return k * (difference * (uniform - 0.5)).mean(0)
+
+
+def count_open(gate_logits: Tensor) -> Tensor:
+    """‖ν‖₀ at inference: gates with σ(kγ) > ½, which is γ > 0. An integer scalar."""
+    return (gate_logits > 0).sum()

@@ -1,0 +1,109 @@
+"""A network as pure functions of one flat vector of parameters.
+
+One vector makes the optimizer a handful of operations however many layers there are, and lets a
+trial's parameters be stacked with its neighbours'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainer.architectures.vae import VAE
+
+Buffers = dict[str, Tensor]
+"""BatchNorm statistics by name; empty for a network without BatchNorm."""
+
+Weights = dict[str, Tensor]
+"""Parameters by name, views of the flat vector."""
+
+
+class Network:
+    """The encoder and decoder of a `VAE`, holding no parameter themselves.
+
+    Buffers come in and go out: the module's own are never read or written.
+    """
+
+    def __init__(self, build: Callable[[], VAE]) -> None:
+        self._build = build
+        with torch.device("meta"):  # structure only
+            self._vae = build()
+        self._names = [name for name, _ in self._vae.named_parameters()]
+        self._shapes = [parameter.shape for parameter in self._vae.parameters()]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+
+    def initial(self, seed: int) -> tuple[Tensor, Buffers]:
+        """Draw the parameters [parameters] and give the buffers a trial starts with.
+
+        Drawn on the CPU, so that a trial starts from the same point on every device.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            vae = self._build()
+        parameters = torch.cat([_to_flat(parameter.detach()) for parameter in vae.parameters()])
+        return parameters, dict(vae.named_buffers())
+
+    def unflatten(self, parameters: Tensor) -> Weights:
+        """Give the named weights as views of the vector [parameters]."""
+        parts = parameters.split(self._sizes)
+        return {
+            name: _from_flat(part, shape)
+            for name, part, shape in zip(self._names, parts, self._shapes, strict=True)
+        }
+
+    def encode(
+        self, weights: Weights, buffers: Buffers, images: Tensor, *, training: bool = True
+    ) -> tuple[Tensor, Tensor, Buffers]:
+        """Encode images [batch, channels, height, width].
+
+        Returns:
+            Posterior mean and log variance, [batch, width] each, and the new buffers.
+        """
+        output, buffers = self._call("encoder", weights, buffers, images, training)
+        mean, log_variance = output.chunk(2, dim=1)
+        return mean, log_variance, buffers
+
+    def decode(
+        self, weights: Weights, buffers: Buffers, latents: Tensor, *, training: bool = True
+    ) -> tuple[Tensor, Buffers]:
+        """Decode latents [batch, width] to images, and give the new buffers."""
+        return self._call("decoder", weights, buffers, latents, training)
+
+    def _call(
+        self, part: str, weights: Weights, buffers: Buffers, inputs: Tensor, training: bool
+    ) -> tuple[Tensor, Buffers]:
+        module: nn.Module = getattr(self._vae, part)
+        if module.training != training:
+            module.train(training)
+        prefix = part + "."
+        # BatchNorm updates its statistics in place; cloned, they make the call pure.
+        changed = {
+            name: value.clone() if name.startswith(prefix) else value
+            for name, value in buffers.items()
+        }
+        own = {
+            name.removeprefix(prefix): value
+            for name, value in (weights | changed).items()
+            if name.startswith(prefix)
+        }
+        return functional_call(module, own, (inputs,)), changed
+
+
+def _to_flat(weight: Tensor) -> Tensor:
+    """Lay a weight out in a vector; a convolution's with its channels last.
+
+    Its view is then in channels_last order, and so is all that the convolution computes, without
+    a conversion in the network (which `torch.func.vmap` could not follow).
+    """
+    return (weight.permute(0, 2, 3, 1) if weight.dim() == 4 else weight).reshape(-1)
+
+
+def _from_flat(part: Tensor, shape: torch.Size) -> Tensor:
+    if len(shape) == 4:
+        out, channels, height, width = shape
+        return part.view(out, height, width, channels).permute(0, 3, 1, 2)
+    return part.view(shape)

@@ -1,0 +1,41 @@
+"""How a finished trial is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer.spec import Status, TrialSpec
+
+UNDECIDED = (0.1, 0.9)
+"""A gate whose σ(kγ) lies between is neither open nor closed."""
+
+REST = 0.9
+"""`open_gates` must not change after this share of the steps."""
+
+
+def decide(
+    spec: TrialSpec,
+    *,
+    finite: bool,
+    constraint_ma: float,
+    open_probabilities: Sequence[float],
+    settled_step: int,
+) -> Status:
+    """Judge a trial at its end; the first that applies, in this order.
+
+    Args:
+        spec: what was asked.
+        finite: whether every loss, gradient and parameter was finite.
+        constraint_ma: C_ma, in sse.
+        open_probabilities: σ(kγ) of every gate.
+        settled_step: the step after which the number of open gates did not change.
+    """
+    if not finite:
+        return Status.DIVERGED
+    if constraint_ma > spec.tolerance * spec.tau:
+        return Status.INFEASIBLE
+    low, high = UNDECIDED
+    undecided = any(low <= probability <= high for probability in open_probabilities)
+    if undecided or settled_step > REST * spec.steps:
+        return Status.UNSETTLED
+    return Status.FEASIBLE

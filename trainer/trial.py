@@ -1,0 +1,104 @@
+"""One trial, made ready to be trained: its data, network, step and random numbers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from trainer.architectures import architecture
+from trainer.datasets import Dataset
+from trainer.errors import UserError
+from trainer.functional import adam, gates
+from trainer.gradients import grad_and_value
+from trainer.network import Network
+from trainer.objectives import Constants, objective
+from trainer.random import RandomStream, derive
+from trainer.spec import TrialSpec
+from trainer.state import BatchMeasures, TrainState
+
+
+class Trial:
+    """Everything of a trial that training does not change.
+
+    Args:
+        spec: the trial.
+        dataset: the data it names.
+        device: where to train.
+        dtype: of parameters and noise.
+
+    Raises:
+        UserError: if the data is not what the spec was made for, or the network cannot take it.
+    """
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        dataset: Dataset,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if dataset.sha256 != spec.dataset_sha256:
+            raise UserError(
+                f"data set {spec.dataset!r} changed: the trial was asked on content "
+                f"{spec.dataset_sha256[:12]}, found {dataset.sha256[:12]}"
+            )
+        self.spec = spec
+        self.device = device
+        self.dtype = dtype
+        self.dataset = dataset
+        self.network = network_of(spec, dataset)
+        self.constants = Constants.of(spec, device, dtype)
+        self._step = objective(spec.objective).step(self.network)
+        self._images = torch.from_numpy(dataset.train).to(device)
+        self._random = RandomStream(
+            spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype
+        )
+
+    def initial_state(self) -> TrainState:
+        """Give the state before the first step."""
+        spec = self.spec
+        parameters, buffers = self.network.initial(derive(spec.seed, "parameters"))
+
+        def scalar(value: float | bool, dtype: torch.dtype = self.dtype) -> Tensor:
+            return torch.tensor(value, device=self.device, dtype=dtype)
+
+        gate_logits = torch.full((spec.width,), spec.gate_init)
+        return TrainState(
+            parameters=self._place(parameters),
+            buffers={name: self._place(value) for name, value in buffers.items()},
+            gate_logits=self._place(gate_logits),
+            multiplier=scalar(spec.lambda_init),
+            constraint_ma=scalar(0.0),
+            hit=scalar(False, torch.bool),
+            adam=adam.init(self._place(torch.zeros(len(parameters) + spec.width + 1))),
+            step=scalar(0, torch.int64),
+            train_sse=scalar(0.0),
+            kl=scalar(0.0),
+            open_gates=gates.count_open(gate_logits).to(self.device),
+            settled_step=scalar(0, torch.int64),
+        )
+
+    def advance(self, state: TrainState, step: int) -> tuple[TrainState, BatchMeasures]:
+        """Take step number `step`, counted from 0, which must be the state's own."""
+        indices, noise = self._random.at(step)
+        return self._step(self.constants, state, self.images(indices), noise, grad_and_value)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Give training images in [0, 1], [batch, channels, height, width]."""
+        return self._images[indices].to(self.dtype) / self.dataset.levels
+
+    def _place(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.dtype if value.is_floating_point() else None)
+
+
+def network_of(spec: TrialSpec, dataset: Dataset) -> Network:
+    """Build the network of a trial.
+
+    Raises:
+        UserError: if the architecture is unknown or cannot take these images.
+    """
+    build = architecture(spec.architecture).build
+    return Network(partial(build, dataset.image_shape, spec.width, spec.layers))
+
