@@ -3,6 +3,7 @@
 from analysis.answer import Answer, compute_answer
 from analysis.findings import Finding, find
 from analysis.front import FrontData, FrontPoint, compute_front
+from analysis.report import write_report
 from analysis.study import Study
 from analysis.table import read_trials
 

@@ -55,7 +55,7 @@ def _no_front(study: Study) -> Answer:
     counts = study.trials["status"].value_counts()
     if counts.empty:
         headline = f"No trial on {study.dataset} has finished yet."
-        return Answer(headline, "Run the study's command again: it continues where it was.", None)
+        return Answer(headline, "Run the same command again: it continues where it stopped.", None)
     found = ", ".join(f"{count} {status}" for status, count in counts.items())
     if set(counts.index) == {Status.FEASIBLE}:
         advice = "The feasible ones have no finite held-out error: check the held-out images."

@@ -74,8 +74,8 @@ def _infeasible(study: Study) -> Finding | None:
     details = _details(
         trials,
         lambda trial: (
-            f"the error in training ended {trial.constraint_ma:.3g} above τ, "
-            f"with {trial.open_gates} of {trial.width} gates open"
+            f"ended {trial.constraint_ma:.3g} above τ, "
+            f"{trial.open_gates} of {trial.width} gates open"
         ),
     )
     return _about(details, "did not hold τ (infeasible)", ADVICE[Status.INFEASIBLE])
@@ -86,7 +86,7 @@ def _unsettled(study: Study) -> Finding | None:
     details = _details(
         trials,
         lambda trial: (
-            f"open gates last changed at step {trial.settled_step} of {trial.steps}; "
+            f"last change at step {trial.settled_step} of {trial.steps}, "
             f"gates sum to {trial.gate_l1:.2f}"
         ),
     )
@@ -108,19 +108,16 @@ def _lambda_at_bound(study: Study) -> Finding | None:
 def _above_tau(study: Study) -> Finding | None:
     """Find trials that hold τ in training but not on held-out images."""
     feasible = _with_status(study, Status.FEASIBLE)
-    trials = feasible[feasible["test_sse_sampled"] > feasible["tau"]]
+    trials = feasible[feasible["test_sse_sampled"] > feasible["tau_limit"]]
     details = _details(
         trials,
-        lambda trial: (
-            f"{trial.test_sse_sampled:.3g} with sampled latents, {trial.test_sse_mean:.3g} with "
-            + ("mean latents, which hold τ" if trial.test_sse_mean <= trial.tau else "mean latents")
-        ),
+        lambda trial: f"{trial.test_sse_sampled:.3g} sampled, {trial.test_sse_mean:.3g} mean",
     )
     return _about(
         details,
         "held τ in training, but not on held-out images",
-        "Where mean latents hold τ, use them to reconstruct. Where they do not either, the "
-        "network has learnt its training images by heart: plan with the held-out error.",
+        "Where the error with mean latents is below τ, reconstruct with those. Where it is not, "
+        "the network fits its training images better than others: plan with the held-out error.",
     )
 
 

@@ -55,7 +55,9 @@ class FrontData:
     def front(self) -> list[FrontPoint]:
         """The points on the front, from many gates (little error) to few."""
         rows = self.points[self.points["on_front"]]
-        rows = rows.sort_values(["open_gates", "error", "tau"], ascending=[False, True, True])
+        rows = rows.sort_values(
+            ["open_gates", "error", "tau", "width"], ascending=[False, True, True, True]
+        )
         return _points(rows)
 
 

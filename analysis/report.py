@@ -28,6 +28,7 @@ def write_report(ledger: Ledger) -> Path:
     Raises:
         UserError: if the folder holds no study, or one that this version cannot read.
         OSError: if a file cannot be written; no file is ever left half-written.
+
     """
     study = Study.read(ledger)
     pictures = list(render(study))

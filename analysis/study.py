@@ -27,6 +27,7 @@ class Study:
 
         Raises:
             UserError: if its folder holds no study, or one that this version cannot read.
+
         """
         manifest = ledger.manifest()
         trials = read_trials(ledger)

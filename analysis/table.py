@@ -13,14 +13,17 @@ from trainer.spec import TrialSpec
 def read_trials(ledger: Ledger) -> pd.DataFrame:
     """Read one row per finished trial, sorted by tau, width and seed.
 
-    The columns are the ledger's (`sweeper.schema.TRIAL_SCHEMA`) and two that follow from them:
-    `label`, how a person tells the trial from its neighbours, and `lambda_at_bound`, which is
-    `"lower"` or `"upper"` if λ' ended where it may not go further, otherwise empty.
+    The columns are the ledger's (`sweeper.schema.TRIAL_SCHEMA`) and three that follow from them:
+    `label`, how a person tells the trial from its neighbours; `tau_limit`, the error up to which
+    τ counts as held (sse); and `lambda_at_bound`, which is `"lower"` or `"upper"` if λ' ended
+    where it may not go further, otherwise empty.
     """
     trials = ledger.rows().to_pandas()
     specs = [TrialSpec.from_json(text) for text in trials["spec"]]
     trials["error"] = trials["error"].fillna("")
     trials["label"] = pd.Series([spec.label for spec in specs], dtype="str")
+    limits = [spec.tau * (1 + spec.tolerance) for spec in specs]
+    trials["tau_limit"] = pd.Series(limits, dtype="float64")
     bounds = [_bound(spec, value) for spec, value in zip(specs, trials["lambda"], strict=True)]
     trials["lambda_at_bound"] = pd.Series(bounds, dtype="str")
     # The id decides where all else is equal, so that a table never depends on who finished first.

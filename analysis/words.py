@@ -23,7 +23,7 @@ def duration(seconds: Any) -> str:
     """Write seconds as people say them."""
     if _is_nothing(seconds):
         return NOTHING
-    if seconds < 60:
+    if seconds < 59.95:  # what would be written as 60.0 s is a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -32,18 +32,16 @@ def duration(seconds: Any) -> str:
 
 def moment(text: Any) -> str:
     """Write an ISO time to the minute: `2026-11-20 10:00`."""
-    return str(text)[:16].replace("T", " ") if text else NOTHING
+    return NOTHING if _is_nothing(text) else str(text)[:16].replace("T", " ")
 
 
-def listing(values: Any) -> str:
-    """Write a list, or a single value, for reading."""
-    if isinstance(values, list | tuple):
-        return ", ".join(listing(value) for value in values)
-    return NOTHING if _is_nothing(values) else f"{values:g}" if _is_float(values) else f"{values}"
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, float)
+def listing(value: Any) -> str:
+    """Write a single value, or the items of a list, as they are."""
+    if isinstance(value, list | tuple):
+        return ", ".join(listing(item) for item in value) or NOTHING
+    if _is_nothing(value):
+        return NOTHING
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_nothing(value: Any) -> bool:

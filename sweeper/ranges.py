@@ -25,8 +25,7 @@ MAX_VALUES = 100_000
 
 _LARGEST_INT = 2**63 - 1
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LONGEST_NUMBER = 100  # characters
-_SHOWN = 60  # characters that an error repeats
+_LONGEST_NUMBER, _SHOWN = 100, 60  # characters accepted; characters an error repeats
 
 _Check: TypeAlias = Callable[[Fraction], None]
 _Counted: TypeAlias = tuple[int, Iterable[Fraction]]  # how many values will come, and they
@@ -51,8 +50,8 @@ def parse_floats(
         have six significant digits.
 
     Raises:
-        UserError: if it is malformed or empty, runs downwards, holds a value that is not positive
-            and finite, or more than `MAX_VALUES` values; says why and gives examples.
+        UserError: if it is malformed, empty, downwards, not positive and finite throughout, or
+            has more than `MAX_VALUES` values; says why and gives examples.
     """
 
     def check(number: Fraction) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import torch
 
 from sweeper.environment import package_versions
+from sweeper.job import Finished, Job, Progress
 from sweeper.ledger import Ledger, TrialRecord, now
 from sweeper.schema import CURVE_SCHEMA
 from trainer import datasets
@@ -29,41 +30,6 @@ from trainer.hardware import choose_device
 from trainer.loop import Hooks, Trained, train
 from trainer.spec import TrialResult, TrialSpec
 from trainer.trial import Trial
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What all trials of a run have in common."""
-
-    study: str
-    """The study's name, for example `pareto`."""
-    folder: str
-    """The study's folder, on storage that every worker can write to."""
-    device: str = "auto"
-    data_dir: str | None = None
-    checkpoint_seconds: float = 20.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is shown of a trial while it trains."""
-
-    step: int
-    sse: float
-    open_gates: int
-    multiplier: float
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What is shown of a trial when it has ended; the ledger has the rest."""
-
-    status: str
-    open_gates: int | None
-    sse: float
-    """Held out, z sampled."""
-    seconds: float
-    """Wall time in this run."""
 
 
 def run_trial(
@@ -106,7 +72,7 @@ def run_trial(
     )
     result = trained.result
     seconds = time.perf_counter() - began
-    return Finished(result.status, result.open_gates, result.test_sse_sampled, seconds)
+    return Finished(str(result.status), result.open_gates, result.test_sse_sampled, seconds)
 
 
 def record_failure(spec: TrialSpec, job: Job, error: str) -> None:

@@ -14,6 +14,10 @@ class UserError(ValueError):
     """
 
 
+class MissingDataError(UserError):
+    """A data set is not on disk, and no file of it is wrong: it can be fetched."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Build the error for a name that no registry row has, with the nearest known one."""
     names = sorted(known)

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 Loss = Callable[..., tuple[Tensor, Any]]
 """(variables, ...) → (scalar loss, whatever else it computed)."""
@@ -22,18 +21,17 @@ GradAndValue = Callable[[Loss], Callable[..., tuple[Any, tuple[Tensor, Any]]]]
 
 
 def grad_and_value(loss: Loss) -> Callable[..., tuple[Any, tuple[Tensor, Any]]]:
-    """Differentiate `loss` with respect to its first argument, a tree of tensors.
+    """Differentiate `loss` with respect to its first argument, a named tuple of tensors.
 
-    A variable that the loss does not depend on has gradient zero.
+    What the loss computes besides its value must be detached. A variable that the loss does not
+    depend on has gradient zero.
     """
 
     def differentiated(variables: Any, *args: Any) -> tuple[Any, tuple[Tensor, Any]]:
-        leaves, structure = pytree.tree_flatten(variables)
-        leaves = [leaf.detach().requires_grad_() for leaf in leaves]
-        value, rest = loss(pytree.tree_unflatten(leaves, structure), *args)
-        gradients = torch.autograd.grad(value, leaves, materialize_grads=True)
-        detached = pytree.tree_map_only(Tensor, Tensor.detach, rest)
-        return pytree.tree_unflatten(list(gradients), structure), (value.detach(), detached)
+        leaves = [leaf.detach().requires_grad_() for leaf in variables]
+        value, rest = loss(variables._make(leaves), *args)
+        gradient = torch.autograd.grad(value, leaves, materialize_grads=True)
+        return variables._make(gradient), (value.detach(), rest)
 
     return differentiated
 

@@ -92,7 +92,7 @@ def draw_curves(data: CurvesData) -> Figure:
 
 def _draw_sse(axes: Axes, data: CurvesData) -> None:
     curve = data.curve
-    axes.set_title("squared error per image")
+    axes.set_title("squared error")
     axes.plot(curve["step"], curve["sse"], color=SKY, linewidth=0.8)
     axes.plot(curve["step"], curve["smooth_sse"], color=BLUE, linewidth=1.6)
     axes.axhline(data.tau, color=RED, linewidth=1.4, label=f"τ = {data.tau:g}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.reconstructions import (
@@ -22,7 +23,7 @@ from trainer.spec import Status
 
 # Trials that are no points of the front: hollow, and each of its own shape. Those that failed
 # have no gates to show.
-OTHERS = {
+OTHERS: dict[Status, dict[str, Any]] = {
     Status.UNSETTLED: {"marker": "s", "markeredgecolor": ORANGE, "label": "unsettled"},
     Status.INFEASIBLE: {"marker": "v", "markeredgecolor": RED, "label": "infeasible"},
     Status.DIVERGED: {"marker": "X", "markeredgecolor": INK, "label": "diverged"},
@@ -84,20 +85,29 @@ def compute_front_figure(study: Study) -> FrontFigureData:
 @styled
 def draw_front(data: FrontFigureData) -> Figure:
     """Draw the front, the trials that are not on it, and the strip of images below."""
-    figure = Figure(figsize=(WIDTH, 5.5 if data.strip else 4.2), layout="constrained")
-    if data.strip:
-        upper, lower = figure.subfigures(2, 1, height_ratios=[4.2, 1.3], hspace=0.04)
-        draw_strip(lower.subplots(1, COLUMNS + 1), data.strip)
-    else:
-        upper = figure
-    axes = upper.subplots()
+    if data.strip is None:
+        figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+        _draw_plot(figure, data)
+        return figure
+    figure = Figure(figsize=(WIDTH, 5.1), layout="constrained")
+    parts = figure.subfigures(2, 1, height_ratios=[3.9, 1.2], hspace=0.04, squeeze=False)
+    _draw_plot(parts[0, 0], data)
+    draw_strip(parts[1, 0].subplots(1, COLUMNS + 1), data.strip)
+    return figure
+
+
+def _draw_plot(figure: FigureBase, data: FrontFigureData) -> None:
+    axes = figure.subplots()
     _draw_points(axes, data)
     for status, trials in data.others.items():
         axes.plot(
             trials["tau"],
             trials["open_gates"],
             **OTHERS[status],
-            **{"linestyle": "none", "markerfacecolor": "none", "markersize": 9, "zorder": 4},
+            linestyle="none",
+            markerfacecolor="none",
+            markersize=9,
+            zorder=4,
         )
     axes.set_xlabel("tolerance τ (squared error per image)")
     axes.set_ylabel("open gates ‖ν‖₀")
@@ -106,8 +116,7 @@ def draw_front(data: FrontFigureData) -> Figure:
     axes.grid(axis="y")
     if data.knee:
         _mark_knee(axes, data.knee)
-    upper.legend(loc="outside upper left", ncols=2, columnspacing=1.6, handletextpad=0.5)
-    return figure
+    figure.legend(loc="outside upper left", ncols=2, columnspacing=1.2, handletextpad=0.5)
 
 
 def _draw_points(axes: Axes, data: FrontFigureData) -> None:
@@ -115,20 +124,27 @@ def _draw_points(axes: Axes, data: FrontFigureData) -> None:
     axes.step(data.line["tau"], data.line["open_gates"], where="post", color=BLUE, linewidth=1.4)
     several_widths = data.points["width"].nunique() > 1
     for number, (width, points) in enumerate(data.points.groupby("width")):
-        for on_front, name, color in (
-            (True, "front", BLUE),
-            (False, "feasible, not on the front", SKY),
-        ):
+        for on_front, color in ((True, BLUE), (False, SKY)):
             chosen = points[points["on_front"] == on_front]
             if not chosen.empty:
                 axes.plot(
                     chosen["tau"],
                     chosen["open_gates"],
-                    **{"marker": WIDTH_MARKERS[number % len(WIDTH_MARKERS)], "linestyle": "none"},
-                    **{"color": color, "markersize": 8, "markeredgecolor": "white", "zorder": 3},
-                    label=f"{name}, width {width}" if several_widths else name,
+                    marker=WIDTH_MARKERS[number % len(WIDTH_MARKERS)],
+                    linestyle="none",
+                    color=color,
+                    markersize=8,
+                    markeredgecolor="white",
+                    zorder=3,
+                    label=_name(on_front, int(width) if several_widths else None),
                 )
     _draw_ranges(axes, data.points)
+
+
+def _name(on_front: bool, width: int | None) -> str:
+    if width is None:
+        return "front" if on_front else "feasible, not on the front"
+    return f"{'front' if on_front else 'not on the front'}, width {width}"
 
 
 def _draw_ranges(axes: Axes, points: pd.DataFrame) -> None:
@@ -153,8 +169,12 @@ def _mark_knee(axes: Axes, knee: FrontPoint) -> None:
     axes.plot(
         [knee.tau],
         [knee.open_gates],
-        **{"marker": "o", "markersize": 15, "linestyle": "none"},
-        **{"markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.4, "zorder": 5},
+        marker="o",
+        markersize=15,
+        markerfacecolor="none",
+        markeredgecolor=INK,
+        markeredgewidth=1.4,
+        zorder=5,
     )
     # A front falls from the upper left: above and right of the knee there is room, and the left
     # edge is held at the middle so that the words end inside the axes.

@@ -80,7 +80,8 @@ def compute_reconstructions(ledger: Ledger, front: FrontData) -> Reconstructions
 
 def choose(front: FrontData, count: int = COLUMNS) -> list[FrontPoint]:
     """Choose at most `count` points spread evenly along the front, with both ends and the knee."""
-    points = front.front
+    distinct = {(point.open_gates, point.error): point for point in reversed(front.front)}
+    points = list(reversed(distinct.values()))  # of equal points the first, as the knee is
     if len(points) <= count:
         return points
     chosen = np.linspace(0, len(points) - 1, count).round().astype(int)

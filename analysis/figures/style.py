@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.figure import Figure
 
-WIDTH = 5.6
+WIDTH = 5.0
 """Inches. Narrow, so that the text of 9 pt and more can still be read when a phone shrinks it."""
 
 # Okabe and Ito's colours, which the colour-blind tell apart; nothing is told by colour alone.
@@ -21,7 +21,7 @@ RED = "#C8321A"
 ORANGE = "#B36B00"
 GREY = "#767676"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib and has the Greek letters
     "font.size": 10,
     "axes.titlesize": 10.5,
@@ -73,7 +73,7 @@ def to_png(figure: Figure) -> bytes:
     return _save(figure, "png", dpi=192)
 
 
-def _save(figure: Figure, kind: str, **options: object) -> bytes:
+def _save(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=kind, **options)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from sweeper.worker import Finished, Job, Progress
+from sweeper.job import Finished, Job, Progress
 from trainer.spec import TrialSpec
 
 ATTEMPTS = 3

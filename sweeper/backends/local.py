@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Sequence
 
 from sweeper.backends.base import ATTEMPTS, Listener
-from sweeper.worker import Finished, Job, Progress, record_failure, run_trial
+from sweeper.job import Finished, Job, Progress
+from sweeper.worker import record_failure, run_trial
 from trainer.loop import Interrupted
 from trainer.spec import TrialSpec
 

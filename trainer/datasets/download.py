@@ -48,6 +48,8 @@ def fetch_files(
         UserError: if a file cannot be had from any of its addresses, cannot be written, or one
             that is found before the download would be is not the official one.
     """
+    if not info.files:
+        return ()
     target = (data_dir or cache_folder()) / info.name
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from trainer.datasets.base import Dataset, DatasetInfo, Images, content_sha256
 from trainer.datasets.sources import cache_folder, locate, search_folders, verify
-from trainer.errors import UserError
+from trainer.errors import MissingDataError, UserError
 from trainer.files import write_atomic
 
 _FORMAT = 1  # raise it when the same files are to be converted differently
@@ -31,7 +31,8 @@ def open_dataset(info: DatasetInfo, data_dir: Path | None = None) -> Dataset:
     Several processes may do this at once. With its files gone, an earlier conversion is used.
 
     Raises:
-        UserError: if the files are not found, are not the official ones, or cannot be converted.
+        MissingDataError: if the files are not found.
+        UserError: if they are not the official ones, or cannot be converted.
     """
     if not info.files:
         train, test = info.read(())
@@ -64,8 +65,7 @@ def conversion_folder(info: DatasetInfo) -> Path:
 def _convert_if_new(info: DatasetInfo, paths: list[Path], conversion: Path) -> None:
     """Bring about that `conversion` exists and that `paths` are known to have its content."""
     stamps = {str(path): _stamp(path) for path in paths}  # before hashing: a later change shows
-    note = conversion / _VERIFIED
-    known = json.loads(note.read_text()) if note.is_file() else {}
+    known = _read_note(info, conversion)
     if all(known.get(path) == stamp for path, stamp in stamps.items()):
         return
     for path, file in zip(paths, info.files, strict=True):
@@ -73,7 +73,18 @@ def _convert_if_new(info: DatasetInfo, paths: list[Path], conversion: Path) -> N
     if not conversion.is_dir():
         _convert(info, paths, conversion)
     # If another process notes its files at this moment, one note is lost and made again later.
-    write_atomic(note, json.dumps(known | stamps, indent=1).encode())
+    write_atomic(conversion / _VERIFIED, json.dumps(known | stamps, indent=1).encode())
+
+
+def _read_note(info: DatasetInfo, conversion: Path) -> dict[str, list[int]]:
+    """Return [size, modification time in ns] of each file that was found to be official."""
+    note = conversion / _VERIFIED
+    if not note.is_file():
+        return {}
+    try:
+        return dict(json.loads(note.read_text()))
+    except (ValueError, TypeError) as error:
+        raise _damaged(info, conversion, error) from error
 
 
 def _stamp(path: Path) -> list[int]:
@@ -124,19 +135,23 @@ def _open(info: DatasetInfo, conversion: Path) -> Dataset:
             raise ValueError("shapes differ from those in meta.json")
         return Dataset(info.name, train, test, meta["levels"], meta["sha256"])
     except (ValueError, KeyError, EOFError, FileNotFoundError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"the converted {info.name} in {conversion} is damaged ({reason}); delete that folder"
-        ) from error
+        raise _damaged(info, conversion, error) from error
 
 
-def _not_found(info: DatasetInfo, folders: list[Path]) -> UserError:
+def _damaged(info: DatasetInfo, conversion: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(
+        f"the converted {info.name} in {conversion} is damaged ({reason}); delete that folder"
+    )
+
+
+def _not_found(info: DatasetInfo, folders: list[Path]) -> MissingDataError:
     missing = [file for file in info.files if locate(file, folders) is None]
     names = ", ".join(" or ".join(file.accepted_names) for file in missing)
     plain = [folder / file.plain_name for folder in folders for file in missing]
     unusable = ", ".join(str(path) for path in plain if path.is_file())
     note = f"; {unusable} cannot be used: only the .gz can be verified" if unusable else ""
-    return UserError(
+    return MissingDataError(
         f"data set {info.name!r} is not on disk: no {names} in "
         f"{', '.join(str(folder) for folder in folders)}{note}; run "
         f"`sweeper data fetch {info.name}`, or name the folder that has them with --data-dir"

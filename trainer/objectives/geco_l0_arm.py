@@ -110,7 +110,10 @@ def _lagrangian(
         + kl_per_gate.mean()
         + l0
     )
-    return loss, Lagrangian(buffers, errors_1, errors_2, kl, constraint, constraint_ma)
+    seen = Lagrangian(
+        buffers, errors_1, errors_2.detach(), kl.detach(), constraint.detach(), constraint_ma
+    )
+    return loss, seen
 
 
 def _optimize(

@@ -15,6 +15,7 @@ def cache(tmp_path, monkeypatch):
     """Keep every test away from the user's own files; returns the cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("SWEEPER_DATA", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # the servers of these tests are on this machine
     return tmp_path / "xdg" / "bottleneck-sweeper"
 
 

@@ -1,0 +1,45 @@
+"""What executes trials: one file each, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sweeper.backends.base import Backend
+from trainer.errors import UserError, unknown_name
+
+if TYPE_CHECKING:
+    from sweeper.run import RunOptions
+
+
+def _ray(options: RunOptions, device: str) -> Backend:
+    from sweeper.backends.ray import RayBackend  # importing Ray takes seconds
+
+    return RayBackend(address=options.address, device=device, workers=options.workers)
+
+
+def _local(options: RunOptions, device: str) -> Backend:
+    from sweeper.backends.local import LocalBackend
+
+    if options.address is not None:
+        raise UserError("--address joins a Ray cluster; leave --backend local away")
+    if options.workers not in (None, 1):
+        raise UserError(
+            f"--backend local trains one trial at a time, found --workers {options.workers}; "
+            "use --backend ray"
+        )
+    return LocalBackend()
+
+
+BACKENDS: dict[str, Callable[[RunOptions, str], Backend]] = {"ray": _ray, "local": _local}
+
+
+def open_backend(options: RunOptions, device: str) -> Backend:
+    """Start the backend that the options name.
+
+    Raises:
+        UserError: if there is none of this name, or it cannot be started.
+    """
+    if options.backend not in BACKENDS:
+        raise unknown_name("backend", options.backend, BACKENDS)
+    return BACKENDS[options.backend](options, device)

@@ -1,0 +1,254 @@
+"""Trials as Ray Tune trials. The one file that imports Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+# Read when Ray is imported: no per-trial log files, no handler in the way of ours for Ctrl-C, and
+# no warning about a GPU-visibility default that does not concern trials without one.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+import ray
+from ray import tune
+from ray._raylet import setproctitle
+from ray.tune.experiment import Trial
+
+from sweeper.backends.base import ATTEMPTS, Listener
+from sweeper.environment import cores
+from sweeper.job import Finished, Job, Progress
+from sweeper.worker import record_failure, run_trial
+from trainer.errors import UserError
+from trainer.loop import Interrupted
+from trainer.spec import TrialSpec
+
+REPORT_SECONDS = 1.0
+TRIALS_PER_GPU = 4
+OBJECT_STORE_BYTES = 128 * 2**20  # nothing but specs and progress travels
+STOP_POLL_SECONDS = 0.5
+
+
+class RayBackend:
+    """The backend on Ray: this machine, or with `address` a running cluster.
+
+    Args:
+        address: of a cluster to join, for example `auto`; None starts Ray here.
+        device: `cpu` or `cuda`; on `cuda` the workers share the cluster's GPUs evenly.
+        workers: trials at a time; None for one a core on CPU, four a GPU on GPUs.
+
+    Raises:
+        UserError: if the address cannot be reached, or there is no GPU where one is needed.
+    """
+
+    def __init__(self, *, address: str | None, device: str, workers: int | None) -> None:
+        self._dashboard = _connect(address, device, workers)
+        self._joined = address
+        available = ray.cluster_resources()
+        self._gpus = int(available.get("GPU", 0)) if device == "cuda" else 0
+        if device == "cuda" and not self._gpus:
+            self.close()
+            raise UserError("no GPU found in the Ray cluster; use --device cpu")
+        cpus = max(1, int(available.get("CPU", 1)))
+        limit = min(cpus, self._gpus * TRIALS_PER_GPU) if self._gpus else cpus
+        self.workers = workers or limit
+
+    @property
+    def notes(self) -> list[str]:
+        """Say where the dashboard is and how to get its token."""
+        if not self._dashboard:
+            return ["Ray's dashboard is not running"]
+        return [
+            f"Ray dashboard: http://{self._dashboard} "
+            "(it asks for a token: `ray get-auth-token` prints it)"
+        ]
+
+    def run(
+        self, specs: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event
+    ) -> None:
+        """Train the trials; see `Backend.run`."""
+        scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
+        stop_file = Path(job.folder).resolve() / "stop"
+        stop_file.unlink(missing_ok=True)
+        by_id = {spec.trial_id: spec for spec in specs}
+        bridge = _Bridge(by_id, job, listener, stop, stop_file)
+        share = {"cpu": 1.0, "gpu": min(1.0, self._gpus / self.workers)}
+        tuner = tune.Tuner(
+            tune.with_resources(_trainable(job, stop_file), share),
+            param_space={"spec": tune.grid_search([spec.to_json() for spec in specs])},
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=self.workers,
+                reuse_actors=True,  # importing torch takes longer than many a trial
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=Path(job.folder).name,
+                storage_path=str(scratch),
+                failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
+                callbacks=[bridge],
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        finally:
+            stop_file.unlink(missing_ok=True)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def close(self) -> None:
+        """Leave the cluster, or stop the Ray that was started here."""
+        ray.shutdown()
+
+
+def _connect(address: str | None, device: str, workers: int | None) -> str | None:
+    """Start or join Ray; gives the dashboard's host and port."""
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    try:
+        if address is None:
+            context = ray.init(
+                num_cpus=workers or cores(),
+                num_gpus=0 if device == "cpu" else None,
+                include_dashboard=True,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        else:
+            context = ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot reach {where}: {reason}; check `ray status`") from error
+    url: str | None = context.dashboard_url
+    return url
+
+
+def _trainable(job: Job, stop_file: Path) -> Any:
+    def sweeper_trial(config: dict[str, Any]) -> None:
+        spec = TrialSpec.from_json(config["spec"])
+        title = f"ray::{job.study} {spec.dataset} {spec.label}"
+        report = _Throttled(title)
+        try:
+            outcome = run_trial(spec, job, report.progress, _StopFile(stop_file))
+        except Interrupted:
+            tune.report({"event": "interrupted"})
+        else:
+            tune.report({"event": "finished", **asdict(outcome)})
+
+    return sweeper_trial
+
+
+class _Throttled:
+    """Passes a trial's progress on to Tune, at most once a second."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._last = 0.0
+        setproctitle(title)
+
+    def progress(self, progress: Progress) -> None:
+        if time.monotonic() - self._last >= REPORT_SECONDS:
+            self._last = time.monotonic()
+            tune.report({"event": "progressed", **asdict(progress)})
+            # Ray names the process after the actor's method with every report; the dashboard and
+            # `top` are to show which trial it trains.
+            setproctitle(self._title)
+
+
+class _StopFile:
+    """Tells a worker, which may be on another machine, that the run is to stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next_look = 0.0
+        self._seen = False
+
+    def __call__(self) -> bool:
+        if not self._seen and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + STOP_POLL_SECONDS
+            self._seen = self._path.exists()
+        return self._seen
+
+
+class _Bridge(tune.Callback):
+    """Turns Tune's callbacks into the listener's events."""
+
+    def __init__(
+        self,
+        specs: dict[str, TrialSpec],
+        job: Job,
+        listener: Listener,
+        stop: threading.Event,
+        stop_file: Path,
+    ) -> None:
+        self._job = job
+        self._listener = listener
+        self._stop = stop
+        self._stop_file = stop_file
+        self._training: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks for a resume of its own, which is not used
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        if self._stop.is_set() and not self._stop_file.exists():
+            self._stop_file.touch()
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self._listener.started(_spec(trial))
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        if result.get("event") == "progressed":
+            self._listener.progressed(_spec(trial), _pick(Progress, result))
+        elif result.get("event") == "finished":
+            self._listener.finished(_spec(trial), _pick(Finished, result))
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        error = _reason(trial)
+        record_failure(_spec(trial), self._job, error)
+        self._listener.failed(_spec(trial), error)
+
+
+def _pick(kind: Any, result: dict[str, Any]) -> Any:
+    return kind(**{name: result[name] for name in kind.__dataclass_fields__})
+
+
+def _spec(trial: Trial) -> TrialSpec:
+    return TrialSpec.from_json(trial.config["spec"])
+
+
+def _trial_name(trial: Trial) -> str:
+    spec = _spec(trial)
+    return f"{spec.dataset} {spec.label}"
+
+
+def _reason(trial: Trial) -> str:
+    """Give the last line of the trial's error, which names the exception."""
+    lines = str(trial.get_error() or "its worker died").strip().splitlines()
+    return lines[-1]

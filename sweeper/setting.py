@@ -1,0 +1,109 @@
+"""What the trials of a study have in common, settled before any of them is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TextColumn
+
+from trainer import datasets
+from trainer.datasets import Dataset
+from trainer.errors import MissingDataError, UserError, unknown_name
+from trainer.spec import TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A data set and how to train on it."""
+
+    dataset: Dataset
+    architecture: str
+    layers: tuple[int, ...]
+    steps: int
+
+    def spec(self, *, tau: float, width: int, seed: int) -> TrialSpec:
+        """Give one trial of this setting."""
+        return TrialSpec(
+            dataset=self.dataset.name,
+            dataset_sha256=self.dataset.sha256,
+            architecture=self.architecture,
+            layers=self.layers,
+            steps=self.steps,
+            tau=tau,
+            width=width,
+            seed=seed,
+        )
+
+
+def prepare(
+    *,
+    dataset: str,
+    architecture: str | None,
+    layers: str | None,
+    budget: str,
+    steps: int | None,
+    data_dir: Path | None,
+    console: Console,
+) -> Setting:
+    """Settle on a setting from what the command line says, with the data set's own defaults.
+
+    Raises:
+        UserError: if a name is unknown, the data cannot be used, or the network cannot take it.
+    """
+    row = datasets.info(dataset)
+    if budget not in row.budgets:
+        raise unknown_name("budget", budget, row.budgets)
+    # Loads torch, which takes seconds; a mistyped data set or budget is told before that.
+    from trainer.architectures import architecture as network
+
+    chosen = network(architecture or row.architecture)
+    if layers is not None:
+        widths = tuple(_layer(part) for part in layers.split(","))
+    else:
+        widths = chosen.default_layers(row.image_shape)
+    chosen.build(row.image_shape, 1, widths)  # refuses what the network cannot take
+    return Setting(
+        dataset=load_or_fetch(dataset, data_dir, console),
+        architecture=chosen.name,
+        layers=widths,
+        steps=row.budgets[budget] if steps is None else steps,
+    )
+
+
+def load_or_fetch(name: str, data_dir: Path | None, console: Console) -> Dataset:
+    """Open a data set, after downloading it if it is not on disk.
+
+    Raises:
+        UserError: if it is neither on disk nor to be had, or is not what it should be.
+    """
+    try:
+        return datasets.load(name, data_dir)
+    except MissingDataError:
+        fetch(name, data_dir, console)
+        return datasets.load(name, data_dir)
+
+
+def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...]:
+    """Download a data set, with a progress bar.
+
+    Raises:
+        UserError: if a file cannot be downloaded, verified or written.
+    """
+    columns = (TextColumn("{task.description}"), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, int] = {}
+
+        def show(file: str, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=total)
+            bar.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
+
+        return datasets.fetch(name, data_dir, show)
+
+
+def _layer(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise UserError(f"--layers must be whole numbers such as 128,64, found {text!r}")
+    return int(text)

@@ -1,0 +1,80 @@
+"""cluster.yaml is accepted by the Ray that is installed, and its comments tell the truth."""
+
+import copy
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+PATH = Path(__file__).parents[1] / "cluster.yaml"
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load(PATH.read_text())
+
+
+def accept(config):
+    """Do what `ray up` does with a file before it talks to the cloud."""
+    validate_config(prepare_config(copy.deepcopy(config)))
+
+
+def test_ray_accepts_it(config):
+    accept(config)
+
+
+def misspelt(config):
+    config["idle_timeout_minute"] = config.pop("idle_timeout_minutes")
+
+
+def wrong_type(config):
+    config["available_node_types"]["gpu-worker"]["max_workers"] = "four"
+
+
+def no_resources(config):
+    del config["available_node_types"]["gpu-worker"]["resources"]
+
+
+def unknown_head(config):
+    config["head_node_type"] = "hed"
+
+
+def too_many(config):
+    config["available_node_types"]["gpu-worker"]["min_workers"] = config["max_workers"] + 1
+
+
+@pytest.mark.parametrize("damage", [misspelt, wrong_type, no_resources, unknown_head, too_many])
+def test_a_broken_copy_is_refused(config, damage):
+    damage(config)
+    with pytest.raises((jsonschema.ValidationError, ValueError)):
+        accept(config)
+
+
+def test_the_head_trains_nothing_and_workers_come_and_go(config):
+    types = config["available_node_types"]
+    assert types["head"]["resources"]["CPU"] == 0
+    assert types["gpu-worker"]["min_workers"] == 0
+    assert types["gpu-worker"]["max_workers"] == config["max_workers"]
+    assert config["idle_timeout_minutes"] > 0
+
+
+def test_all_nodes_have_one_ray_and_python_and_ask_for_the_token(config):
+    images = {config["docker"][f"{role}_image"] for role in ("head", "worker")}
+    assert len({image.rpartition("-")[0] for image in images}) == 1
+    assert "--env RAY_AUTH_MODE=token" in config["docker"]["run_options"]
+    assert "/home/ray/.ray/auth_token" in config["file_mounts"]
+
+
+def test_the_commands_come_first_and_what_to_change_is_marked():
+    head, _, body = PATH.read_text().partition("\ncluster_name:")
+    assert re.findall(r"^#     (ray (?:up|exec|down)) cluster\.yaml", head, re.MULTILINE) == [
+        "ray up",
+        "ray exec",
+        "ray down",
+    ]
+    assert "--address auto" in head
+    for key in ("max_workers", "region", "availability_zone", "ssh_user", "InstanceType"):
+        assert re.search(rf"{key}: .*# CHANGE: ", body)
