@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Undefined
 
+from sweeper import words
+
 NOTHING = "–"
 
 
@@ -20,14 +22,8 @@ def number(value: Any) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """Write seconds as people say them."""
-    if _is_nothing(seconds):
-        return NOTHING
-    if seconds < 59.95:  # what would be written as 60.0 s is a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+    """Write a time span as people say it; a dash where there is none."""
+    return NOTHING if _is_nothing(seconds) else words.duration(seconds)
 
 
 def moment(text: Any) -> str:

@@ -33,8 +33,10 @@ TURN_SECONDS = 1.0
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
-    print(f"{hardware()}; Python {platform.python_version()}, torch {torch.__version__}, "
-          f"commit {(git_commit() or 'none')[:20]}")
+    print(
+        f"{hardware()}; Python {platform.python_version()}, torch {torch.__version__}, "
+        f"commit {(git_commit() or 'none')[:20]}"
+    )
     rate = _peak_flops()
     print(f"one thread; a 1024³ float32 product reaches {rate / 1e9:.0f} GFLOP/s\n")
     print(f"{'model':16}{'ours':>9}{'plain':>9}{'ratio':>8}{'target':>8}{'floor':>9}   ms a step")
@@ -72,8 +74,14 @@ def _row(data: Dataset, network: str, target: float, rate: float, rounds: int) -
 def _spec(data: Dataset, network: str) -> TrialSpec:
     layers = architecture(network).default_layers(data.image_shape)
     return TrialSpec(
-        dataset=data.name, dataset_sha256=data.sha256, architecture=network, layers=layers,
-        tau=info(data.name).image_shape[1] / 2, width=info(data.name).width, seed=0, steps=10**6,
+        dataset=data.name,
+        dataset_sha256=data.sha256,
+        architecture=network,
+        layers=layers,
+        tau=info(data.name).image_shape[1] / 2,
+        width=info(data.name).width,
+        seed=0,
+        steps=10**6,
     )
 
 

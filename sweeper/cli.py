@@ -16,8 +16,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-run = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Run a study, or go on with it.")
-data = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, download and look at the data sets.")
+run = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Run a study, or go on with it."
+)
+data = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="List, download and look at the data sets.",
+)
 app.add_typer(run, name="run")
 app.add_typer(data, name="data")
 

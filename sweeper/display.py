@@ -166,4 +166,3 @@ def _cells(row: _Row) -> list[RenderableType]:
         "" if row.multiplier is None else f"{row.multiplier:.3g}",
         Text(row.status, style=STYLES.get(row.status, "")),
     ]
-

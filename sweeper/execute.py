@@ -59,7 +59,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _refuse(str(error))
         except OSError as error:
             # Nothing is half-written: every file is written whole or not at all.
-            _refuse(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+            _refuse(
+                f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+            )
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None

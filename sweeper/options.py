@@ -7,13 +7,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-
 DatasetOption: TypeAlias = Annotated[
     str, typer.Option("--dataset", help="See `sweeper data list`.")
 ]
-SeedsOption: TypeAlias = Annotated[
-    str, typer.Option(help="How many seeds, or which: 3 or 0,7,9.")
-]
+SeedsOption: TypeAlias = Annotated[str, typer.Option(help="How many seeds, or which: 3 or 0,7,9.")]
 WidthsOption: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Initial latent dimensions. Default: the data set's."),
@@ -31,8 +28,7 @@ ArchitectureOption: TypeAlias = Annotated[
 LayersOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Units or channels of the encoder's stages, as 128,64. "
-        "[default: the architecture's]",
+        help="Units or channels of the encoder's stages, as 128,64. Default: the architecture's.",
     ),
 ]
 StudyOption: TypeAlias = Annotated[

@@ -103,9 +103,7 @@ def _train(
     return "failed" if display.failures else "done"
 
 
-def _summary(
-    outcome: str, work: Work, display: Display, wall: float, workers: int
-) -> RunSummary:
+def _summary(outcome: str, work: Work, display: Display, wall: float, workers: int) -> RunSummary:
     trial_seconds = display.trial_seconds
     complete = outcome == "done" and trial_seconds > 0
     return RunSummary(
@@ -140,7 +138,7 @@ class _Record:
             "versions": package_versions(),
             "git_commit": git_commit(),
         }
-        self._manifest = {
+        self._manifest: dict[str, Any] = {
             "study": plan.study,
             "dataset": plan.dataset.name,
             "setting": plan.setting,

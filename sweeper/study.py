@@ -38,9 +38,7 @@ class StudyPlan:
     @property
     def request(self) -> dict[str, list[float]]:
         """The values asked for of each varied field."""
-        return {
-            f"{name}s": sorted({getattr(spec, name) for spec in self.specs}) for name in VARIED
-        }
+        return {f"{name}s": sorted({getattr(spec, name) for spec in self.specs}) for name in VARIED}
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: `48 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
+    """Write a time span as people say it: `48.0 s`, `1 min 20 s`, `3 h 20 min`, `2 d 04 h`."""
+    if seconds < 59.95:  # what would be written as 60.0 s is a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes} min"
+        return f"{hours} h {minutes:02} min"
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
+    return f"{days} d {hours:02} h"
 
 
 def size(count: int) -> str:

@@ -105,7 +105,7 @@ def _decode(content: bytes, trial_id: str, device: torch.device) -> Checkpoint:
     tensors = safetensors.torch.load(content)
     curve = tensors.pop("curve").tolist()
     fields: dict[str, dict[str, Tensor] | Tensor] = {"buffers": {}}
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):
         field, _, part = name.partition(".")
         if part:
             group = fields.setdefault(field, {})

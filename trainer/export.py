@@ -20,5 +20,3 @@ def model_file(trial: Trial, state: TrainState) -> bytes:
     tensors["gates"] = (state.gate_logits > 0).cpu()
     contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
     return safetensors.torch.save(contiguous, {"spec": trial.spec.to_json()})
-
-

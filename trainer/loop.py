@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from trainer import evaluation, status
 from trainer.checkpoint import Checkpoint, CheckpointFolder
@@ -19,7 +18,7 @@ from trainer.state import TrainState
 from trainer.trial import Trial
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - it is no error
     """Training stopped because it was asked to; with a checkpoint folder, it can go on."""
 
 
@@ -131,5 +130,3 @@ def _judge(trial: Trial, end: Checkpoint, seconds: float) -> TrialResult:
 
 def _explain(verdict: Status, step: int) -> str:
     return f"a value was not finite at step {step}" if verdict is Status.DIVERGED else ""
-
-

@@ -7,8 +7,8 @@ trial's parameters be stacked with its neighbours'.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, MutableMapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +46,11 @@ class Network:
             torch.manual_seed(seed)
             vae = self._build()
         parameters = torch.cat([_to_flat(parameter.detach()) for parameter in vae.parameters()])
-        return parameters, dict(vae.named_buffers())
+        return parameters, dict(sorted(vae.named_buffers()))
 
     def unflatten(self, parameters: Tensor) -> Weights:
         """Give the named weights as views of the vector [parameters]."""
-        parts = parameters.split(self._sizes)
+        parts = torch.split_with_sizes(parameters, self._sizes)
         return {
             name: _from_flat(part, shape)
             for name, part, shape in zip(self._names, parts, self._shapes, strict=True)
@@ -97,7 +97,7 @@ class _Slot(NamedTuple):
     small network's step.
     """
 
-    holder: dict[str, Tensor | None]
+    holder: MutableMapping[str, Any]
     name: str
     key: str
     is_buffer: bool

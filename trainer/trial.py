@@ -101,4 +101,3 @@ def network_of(spec: TrialSpec, dataset: Dataset) -> Network:
     """
     build = architecture(spec.architecture).build
     return Network(partial(build, dataset.image_shape, spec.width, spec.layers))
-

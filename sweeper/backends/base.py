@@ -17,16 +17,16 @@ class Listener(Protocol):
     """Hears, in the process that called `Backend.run`, what happens to the trials."""
 
     def started(self, spec: TrialSpec) -> None:
-        """A worker took the trial."""
+        """Hear that a worker took the trial."""
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
-        """The trial went on; at most about once a second."""
+        """Hear how far the trial is; at most about once a second."""
 
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
-        """The trial's row is in the ledger."""
+        """Hear that the trial's row is in the ledger."""
 
     def failed(self, spec: TrialSpec, error: str) -> None:
-        """The trial raised on its last attempt; its failure is in the ledger."""
+        """Hear that it raised on its last attempt; its failure is in the ledger."""
 
 
 class Backend(Protocol):

@@ -23,7 +23,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
 from ray import tune
-from ray._raylet import setproctitle
+from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.tune.experiment import Trial
 
 from sweeper.backends.base import ATTEMPTS, Listener
@@ -55,7 +55,7 @@ class RayBackend:
     def __init__(self, *, address: str | None, device: str, workers: int | None) -> None:
         self._dashboard = _connect(address, device, workers)
         self._joined = address
-        available = ray.cluster_resources()
+        available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._gpus = int(available.get("GPU", 0)) if device == "cuda" else 0
         if device == "cuda" and not self._gpus:
             self.close()

@@ -22,7 +22,7 @@ def mixed(study_of, trial):
     """Two widths, two seeds, and every status."""
     asked = [
         trial(tau, seed, width)
-        for tau in (1.0, 1.5, 2.5, 3.5)
+        for tau in (1.0, 1.5, 2.0, 2.5, 3.5)
         for seed in (0, 1)
         for width in (16, 128)
     ]
@@ -91,7 +91,7 @@ def test_the_front_figure_separates_points_from_trials_that_are_none(mixed):
         Status.INFEASIBLE: 1,
         Status.DIVERGED: 1,
     }
-    assert set(data.points["tau"]) == {1.0, 1.5, 2.5, 3.5}
+    assert set(data.points["tau"]) == {1.0, 1.5, 2.0, 2.5, 3.5}
     assert data.line["tau"].is_monotonic_increasing
     assert data.strip is not None
     assert len(data.strip.originals) == 1

@@ -29,8 +29,10 @@ def build(image_shape: ImageShape, width: int, layers: tuple[int, ...]) -> VAE:
 
 
 def _chain(sizes: tuple[int, ...]) -> list[nn.Module]:
-    linear = [nn.Linear(before, after) for before, after in pairwise(sizes)]
-    return [module for layer in linear for module in (layer, nn.LeakyReLU(LEAK))][:-1]
+    modules: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        modules += [nn.Linear(before, after), nn.LeakyReLU(LEAK)]
+    return modules[:-1]
 
 
 DENSE = Architecture("dense", "two linear layers each way", build, default_layers)

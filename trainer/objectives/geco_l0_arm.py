@@ -127,7 +127,7 @@ def _optimize(
         _flatten(variables), _flatten(gradient), state.adam, state.step + 1, constants.learning_rate
     )
     sizes = [state.parameters.shape[0], state.gate_logits.shape[0], 1]
-    parameters, gate_logits, multiplier = flat.split(sizes)
+    parameters, gate_logits, multiplier = torch.split_with_sizes(flat, sizes)
     multiplier = multiplier.squeeze(0).clamp(
         constants.raw_multiplier_min, constants.raw_multiplier_max
     )

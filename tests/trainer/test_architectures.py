@@ -1,0 +1,87 @@
+"""What every network must do; a row in the registry is enough to be tested here."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trainer import UserError
+from trainer.architectures import ARCHITECTURES, architecture
+from trainer.datasets import DATASETS
+from trainer.network import Network
+
+TAKES = [
+    (row.name, info.image_shape)
+    for row in ARCHITECTURES.values()
+    for info in DATASETS.values()
+    if row.name == info.architecture or row.name == "dense"
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), TAKES)
+def test_it_encodes_to_its_width_and_decodes_to_pixels(
+    name: str, shape: tuple[int, int, int]
+) -> None:
+    row = architecture(name)
+    network = Network(lambda: row.build(shape, 5, row.default_layers(shape)))
+    parameters, buffers = network.initial(0)
+    weights = network.unflatten(parameters)
+    images = torch.rand(3, *shape)
+    for training in (True, False):
+        mean, log_variance, _ = network.encode(weights, buffers, images, training=training)
+        assert mean.shape == log_variance.shape == (3, 5)
+        decoded, _ = network.decode(weights, buffers, mean, training=training)
+        assert decoded.shape == images.shape
+        assert decoded.min() >= 0
+        assert decoded.max() <= 1
+
+
+@pytest.mark.parametrize(("name", "shape"), TAKES)
+def test_a_call_leaves_the_buffers_it_was_given(name: str, shape: tuple[int, int, int]) -> None:
+    row = architecture(name)
+    network = Network(lambda: row.build(shape, 5, row.default_layers(shape)))
+    parameters, buffers = network.initial(0)
+    before = {key: value.clone() for key, value in buffers.items()}
+    _, _, after = network.encode(network.unflatten(parameters), buffers, torch.rand(3, *shape))
+    assert all(torch.equal(before[key], buffers[key]) for key in before)
+    own = [key for key in before if key.startswith("encoder")]
+    assert all(not torch.equal(before[key], after[key]) for key in own)
+
+
+def test_the_flat_vector_holds_every_weight_of_the_module() -> None:
+    row = architecture("conv28")
+    network = Network(lambda: row.build((1, 28, 28), 4, (3, 5, 7)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(11)
+        vae = row.build((1, 28, 28), 4, (3, 5, 7))
+    weights = network.unflatten(network.initial(11)[0])
+    assert weights.keys() == dict(vae.named_parameters()).keys()
+    for name, value in vae.named_parameters():
+        assert torch.equal(weights[name], value)
+
+
+def test_the_paper_s_network_is_as_described() -> None:
+    """Section 4: kernels 4, 3, 2 of stride 2 down; 2, 3, 3 of stride 1 up; 128 linear units."""
+    vae = architecture("conv28").build((1, 28, 28), 32, (32, 64, 128))
+    convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.kernel_size[0] for c in convolutions] == [4, 3, 2, 2, 3, 3]
+    assert [c.stride[0] for c in convolutions] == [2, 2, 2, 1, 1, 1]
+    linear = [m for m in vae.modules() if isinstance(m, torch.nn.Linear)]
+    assert [m.out_features for m in linear] == [128, 64, 128, 2048]
+    assert {m.negative_slope for m in vae.modules() if isinstance(m, torch.nn.LeakyReLU)} == {0.02}
+    assert {m.momentum for m in vae.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.2}
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers"), [((1, 8, 8), (4, 4, 4)), ((1, 28, 28), (4, 4)), ((3, 64, 64), (4, 4, 4))]
+)
+def test_conv28_refuses_what_it_cannot_take(
+    shape: tuple[int, int, int], layers: tuple[int, ...]
+) -> None:
+    with pytest.raises(UserError, match="28×28"):
+        architecture("conv28").build(shape, 4, layers)
+
+
+def test_an_unknown_one_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'conv28'"):
+        architecture("conv82")
