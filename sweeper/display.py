@@ -17,7 +17,7 @@ from sweeper.job import Finished, Progress
 from sweeper.words import duration
 from trainer.spec import TrialSpec
 
-LINE_SECONDS = 20.0
+LINE_SECONDS = 60.0
 """How often plain output says how far a run is."""
 
 STYLES = {

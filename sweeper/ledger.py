@@ -130,8 +130,10 @@ class Ledger:
         Raises:
             UserError: if another run holds it, with that run's process and host.
         """
+        made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as file:
+        lock = self.folder / "lock"
+        with lock.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -144,7 +146,13 @@ class Ledger:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
-            yield
+            try:
+                yield
+            finally:
+                if not self.exists and [path.name for path in self.folder.iterdir()] == ["lock"]:
+                    lock.unlink()  # the run was refused before it began: leave nothing behind
+                    for path in made:
+                        path.rmdir()
 
     def record(self, record: TrialRecord) -> None:
         """Keep a finished trial: the row last, then its checkpoints are no longer needed."""

@@ -20,7 +20,6 @@ from sweeper.job import Job
 from sweeper.ledger import Ledger, now
 from sweeper.plan import Work, outstanding, widened
 from sweeper.study import StudyPlan
-from trainer.hardware import choose_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +55,10 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
     """Train what the study's ledger lacks.
 
     Raises:
-        UserError: if the folder, the device or the backend cannot be used.
+        UserError: if the folder, the device or the backend cannot be used; nothing was trained.
     """
     ledger = Ledger(options.folder)
     outstanding(plan, ledger)  # refuses before the folder is touched
-    device = choose_device(options.device).type if options.address is None else options.device
     with ledger.locked():
         work = outstanding(plan, ledger)
         for path in ledger.damaged():
@@ -68,10 +66,10 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
         if not work.missing:
             return RunSummary("done", 0, work.reused, 0, 0.0, 0.0, None)
         began = time.monotonic()
-        record = _Record(ledger, plan, options, device)
-        backend = open_backend(options, device)
+        backend = open_backend(options)
         try:
-            outcome = _train(plan, work, options, device, backend, display)
+            record = _Record(ledger, plan, options, backend.device)
+            outcome = _train(plan, work, options, backend, display)
         finally:
             backend.close()
         return record.close(
@@ -81,17 +79,12 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
 
 
 def _train(
-    plan: StudyPlan,
-    work: Work,
-    options: RunOptions,
-    device: str,
-    backend: Backend,
-    display: Display,
+    plan: StudyPlan, work: Work, options: RunOptions, backend: Backend, display: Display
 ) -> str:
     job = Job(
         study=plan.study,
         folder=str(options.folder.resolve()),
-        device=device,
+        device=backend.device,
         data_dir=str(options.data_dir.resolve()) if options.data_dir else None,
     )
     for note in backend.notes:

@@ -10,7 +10,7 @@ from rich.progress import DownloadColumn, Progress, TextColumn
 
 from trainer import datasets
 from trainer.datasets import Dataset
-from trainer.errors import MissingDataError, UserError, unknown_name
+from trainer.errors import MissingDataError, unknown_name
 from trainer.spec import TrialSpec
 
 
@@ -57,13 +57,10 @@ def prepare(
         raise unknown_name("budget", budget, row.budgets)
     # Loads torch, which takes seconds; a mistyped data set or budget is told before that.
     from trainer.architectures import architecture as network
+    from trainer.architectures import choose_layers
 
     chosen = network(architecture or row.architecture)
-    if layers is not None:
-        widths = tuple(_layer(part) for part in layers.split(","))
-    else:
-        widths = chosen.default_layers(row.image_shape)
-    chosen.build(row.image_shape, 1, widths)  # refuses what the network cannot take
+    widths = choose_layers(chosen, layers, row.image_shape)
     return Setting(
         dataset=load_or_fetch(dataset, data_dir, console),
         architecture=chosen.name,
@@ -91,6 +88,7 @@ def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...
     Raises:
         UserError: if a file cannot be downloaded, verified or written.
     """
+    datasets.info(name)
     columns = (TextColumn("{task.description}"), DownloadColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, int] = {}
@@ -101,9 +99,3 @@ def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...
             bar.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
 
         return datasets.fetch(name, data_dir, show)
-
-
-def _layer(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise UserError(f"--layers must be whole numbers such as 128,64, found {text!r}")
-    return int(text)

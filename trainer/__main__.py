@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.architectures import architecture
+from trainer.architectures import architecture, choose_layers
 from trainer.curve import CurvePoint
 from trainer.datasets import info, load
 from trainer.errors import UserError
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tau", type=float, required=True, help="tolerated sse per image")
     parser.add_argument("--width", type=int, help="initial latent dimensions")
     parser.add_argument("--architecture", help="default: the data set's")
+    parser.add_argument("--layers", help="for example 128,64; default: the architecture's")
     parser.add_argument("--objective", default="geco-l0-arm", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--steps", type=int, help="default: the data set's standard budget")
@@ -64,7 +65,7 @@ def _run(options: argparse.Namespace) -> TrialResult:
         dataset=dataset.name,
         dataset_sha256=dataset.sha256,
         architecture=network.name,
-        layers=network.default_layers(dataset.image_shape),
+        layers=choose_layers(network, options.layers, dataset.image_shape),
         objective=options.objective,
         tau=options.tau,
         width=row.width if options.width is None else options.width,

@@ -37,6 +37,10 @@ class Backend(Protocol):
         """How many trials run at the same time."""
 
     @property
+    def device(self) -> str:
+        """Where trials are trained: `cpu` or `cuda`."""
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know before the run, a line each."""
 

@@ -21,6 +21,9 @@ class LocalBackend:
 
     workers = 1
 
+    def __init__(self, device: str) -> None:
+        self.device = device
+
     @property
     def notes(self) -> list[str]:
         """Nothing to say."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import threading
 import time
@@ -45,7 +48,8 @@ class RayBackend:
 
     Args:
         address: of a cluster to join, for example `auto`; None starts Ray here.
-        device: `cpu` or `cuda`; on `cuda` the workers share the cluster's GPUs evenly.
+        device: `cpu`, `cuda`, or `auto` for the cluster's GPUs where it has any; workers share
+            the GPUs evenly.
         workers: trials at a time; None for one a core on CPU, four a GPU on GPUs.
 
     Raises:
@@ -54,15 +58,18 @@ class RayBackend:
 
     def __init__(self, *, address: str | None, device: str, workers: int | None) -> None:
         self._dashboard = _connect(address, device, workers)
-        self._joined = address
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self._gpus = int(available.get("GPU", 0)) if device == "cuda" else 0
-        if device == "cuda" and not self._gpus:
+        cpus, gpus = max(1, int(available.get("CPU", 1))), int(available.get("GPU", 0))
+        self.device = ("cuda" if gpus else "cpu") if device == "auto" else device
+        if self.device == "cuda" and not gpus and (address is None or workers is None):
             self.close()
-            raise UserError("no GPU found in the Ray cluster; use --device cpu")
-        cpus = max(1, int(available.get("CPU", 1)))
-        limit = min(cpus, self._gpus * TRIALS_PER_GPU) if self._gpus else cpus
+            raise UserError(
+                "no GPU found in the Ray cluster; use --device cpu or, where the cluster brings "
+                "GPUs when they are asked for, say with --workers how many trials to train at once"
+            )
+        limit = min(cpus, gpus * TRIALS_PER_GPU) if self.device == "cuda" else cpus
         self.workers = workers or limit
+        self._share = _share(self.device, gpus, self.workers)
 
     @property
     def notes(self) -> list[str]:
@@ -83,9 +90,8 @@ class RayBackend:
         stop_file.unlink(missing_ok=True)
         by_id = {spec.trial_id: spec for spec in specs}
         bridge = _Bridge(by_id, job, listener, stop, stop_file)
-        share = {"cpu": 1.0, "gpu": min(1.0, self._gpus / self.workers)}
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(job, stop_file), share),
+            tune.with_resources(_trainable(specs, job, stop_file), self._share),
             param_space={"spec": tune.grid_search([spec.to_json() for spec in specs])},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.workers,
@@ -129,20 +135,41 @@ def _connect(address: str | None, device: str, workers: int | None) -> str | Non
                 **quiet,
             )
         else:
+            _knock(address)
             context = ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"cannot reach {where}: {reason}; check `ray status`") from error
+        raise UserError(f"cannot reach {where}: {reason}; check `ray status` there") from error
     url: str | None = context.dashboard_url
     return url
 
 
-def _trainable(job: Job, stop_file: Path) -> Any:
+def _knock(address: str) -> None:
+    """Find out at once whether anyone listens; Ray itself would try for minutes.
+
+    Raises:
+        OSError: if nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
+    """Give what one worker occupies. Ray keeps books in ten-thousandths of a GPU."""
+    if device != "cuda":
+        return {"cpu": 1}
+    a_gpu = math.ceil(workers / gpus) if gpus else TRIALS_PER_GPU
+    return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
+
+
+def _trainable(specs: Sequence[TrialSpec], job: Job, stop_file: Path) -> Any:
     def sweeper_trial(config: dict[str, Any]) -> None:
         spec = TrialSpec.from_json(config["spec"])
-        title = f"ray::{job.study} {spec.dataset} {spec.label}"
-        report = _Throttled(title)
+        title = f"{job.study} {spec.dataset} {spec.label}"
+        print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
+        report = _Throttled(f"ray::{title}")
         try:
             outcome = run_trial(spec, job, report.progress, _StopFile(stop_file))
         except Interrupted:
@@ -150,6 +177,10 @@ def _trainable(job: Job, stop_file: Path) -> Any:
         else:
             tune.report({"event": "finished", **asdict(outcome)})
 
+    # The dashboard lists actors by this name. It is read once, before an actor's first trial, so
+    # it says what all of them have in common.
+    datasets = sorted({spec.dataset for spec in specs})
+    sweeper_trial.__name__ = "-".join([job.study, *datasets])
     return sweeper_trial
 
 

@@ -30,7 +30,7 @@ DIGITS = DatasetInfo(
     levels=16,
     architecture="dense",
     width=16,
-    budgets={"quick": 3_000, "standard": 8_000, "paper": 45_000},
-    default_taus="0.5..3.5..0.5",
+    budgets={"quick": 4_000, "standard": 16_000, "paper": 45_000},
+    default_taus="0.5..1..0.25,1.5..3..0.5",
     read=_read,
 )

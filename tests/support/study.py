@@ -1,0 +1,82 @@
+"""Studies run as a user runs them: by the command line, in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from sweeper.ledger import Ledger
+
+TIMES = {"seconds", "steps_per_second", "started_at", "finished_at", "attempts"}
+"""What may differ between two trainings of the same trial."""
+
+
+def sweeper(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "sweeper", *arguments],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "100", **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start the command line, as the leader of its own process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sweeper", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    """Wait until `condition` gives something, and give it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill a run and everything it started, without a warning."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Give a study's rows without what may differ, in the order of their ids."""
+    table = Ledger(folder).rows().to_pylist()
+    kept = [{name: row[name] for name in row if name not in TIMES} for row in table]
+    return sorted(kept, key=lambda row: str(row["trial_id"]))
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Give all that a study keeps of its trials, less what may differ, by file name."""
+    curves = {
+        path.name: pq.read_table(path).drop_columns(["seconds"]).to_pylist()
+        for path in (folder / "curves").iterdir()
+    }
+    models = {path.name: path.read_bytes() for path in (folder / "models").iterdir()}
+    samples = {
+        path.stem: Ledger(folder).sample(path.stem)["reconstructions"].tolist()
+        for path in (folder / "samples").iterdir()
+    }
+    return {"rows": rows(folder), **curves, **models, **samples}

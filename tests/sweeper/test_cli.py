@@ -1,0 +1,163 @@
+"""The command line as a user meets it: help, bad input, and what looks without training."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from study import sweeper
+from typer.testing import CliRunner
+
+from sweeper.cli import app
+from sweeper.studies import STUDIES
+
+RUN = ("run", "pareto")
+
+BAD_INPUT = [
+    ((*RUN, "--dataset", "mnits"), "unknown data set 'mnits'; did you mean 'mnist'?"),
+    (("run", "paretto"), "No such command 'paretto'"),
+    ((*RUN, "--architecture", "conv82"), "did you mean 'conv28'"),
+    ((*RUN, "--architecture", "conv28"), "takes 28×28 images"),
+    ((*RUN, "--layers", "12,x"), "positive whole numbers such as 128,64, found '12,x'"),
+    ((*RUN, "--budget", "hughe"), "unknown budget 'hughe'"),
+    ((*RUN, "--taus", "0..3"), "is not above 0"),
+    ((*RUN, "--taus", "3...4"), "3..30"),
+    ((*RUN, "--taus", ""), "--taus"),
+    ((*RUN, "--taus", "paper"), "paper"),
+    ((*RUN, "--widths", "0"), "--widths"),
+    ((*RUN, "--widths", "2.5"), "--widths"),
+    ((*RUN, "--seeds", "0"), "--seeds"),
+    ((*RUN, "--steps", "0"), "steps must be"),
+    ((*RUN, "--backend", "slurm"), "unknown backend 'slurm'"),
+    ((*RUN, "--device", "tpu"), "unknown device 'tpu'"),
+    ((*RUN, "--backend", "local", "--address", "auto"), "--address"),
+    ((*RUN, "--backend", "local", "--workers", "2"), "--workers"),
+    ((*RUN, "--data-dir", "nowhere", "--dataset", "mnist"), "nowhere"),
+    (("status", "nope"), "no study 'nope'"),
+    (("report", "nope"), "no study 'nope'"),
+    (("data", "show", "mnits"), "did you mean 'mnist'"),
+    (("data", "fetch", "mnits"), "did you mean 'mnist'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_INPUT)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert ran.exit_code == 2, ran.output
+    assert words in ran.stderr
+    assert "Traceback" not in ran.output
+    if "No such command" not in words:  # which is the command parser's own, with a usage line
+        assert ran.stderr.startswith("error: ")
+        assert ran.stderr.count("\n") == 1
+    assert ran.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_gpu_where_one_was_asked_for(tmp_path: Path) -> None:
+    ran = sweeper(*RUN, "--device", "cuda", cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: no GPU found")
+    assert list(tmp_path.rglob("*")) in ([], [tmp_path / "studies"])
+
+
+def test_data_that_is_no_data_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name in ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"):
+        (folder / name).write_bytes(gzip.compress(b"\0\0\x08\x03 and so on"))
+    cache = str(tmp_path / "cache")
+    command = (*RUN, "--dataset", "mnist", "--data-dir", str(tmp_path / "data"))
+    ran = sweeper(*command, cwd=tmp_path, XDG_CACHE_HOME=cache)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert "train-images-idx3-ubyte.gz" in ran.stderr
+    assert "expected" in ran.stderr
+    assert "found" in ran.stderr
+    assert not (tmp_path / "studies").exists()
+
+
+def test_a_locked_folder_is_refused(finished: Path, tmp_path: Path) -> None:
+    from sweeper.ledger import Ledger
+
+    with Ledger(finished).locked():
+        command = (*RUN, "--taus", "2..9", "--steps", "400", "--layers", "16")
+        ran = sweeper(*command, "--study", str(finished), cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "is in use by process" in ran.stderr
+
+
+def test_a_tau_that_needs_no_latent_is_warned_of(tmp_path: Path) -> None:
+    ran = sweeper(*RUN, "--taus", "2,5", "--dry-run", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "warning: τ = 5: always answering the mean image" in ran.stderr
+
+
+def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
+    command = (*RUN, "--taus", "0.5..3.5..0.5", "--seeds", "2", "--dry-run")
+    shown = sweeper(*command, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "14 asked, 0 in the ledger, 14 to train for 16,000 steps each" in shown.stdout
+    counted = json.loads(sweeper(*command, "--workers", "4", "--json", cwd=tmp_path).stdout)
+    expected = 4 * 16_000 * counted["milliseconds_per_step"] / 1e3  # 14 trials, 4 at a time
+    assert counted["seconds"] == pytest.approx(expected)
+    assert counted["memory_bytes"] > 50e6
+    assert counted["disk_bytes"] > 14 * 50e3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_counts_what_the_ledger_has(finished: Path, tmp_path: Path) -> None:
+    command = (*RUN, "--taus", "2..4", "--steps", "400", "--layers", "16", "--dry-run", "--json")
+    plan = json.loads(sweeper(*command, "--study", str(finished), cwd=tmp_path).stdout)
+    assert (plan["asked"], plan["reused"], plan["to_train"]) == (3, 2, 1)
+
+
+def test_status_list_and_report_read_a_study(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.parent.parent)
+    runner = CliRunner()
+    listed = json.loads(runner.invoke(app, ["list", "--json"]).stdout)
+    assert [(s["folder"], s["finished"], s["asked"]) for s in listed] == [
+        ("studies/pareto-digits", 2, 2)
+    ]
+    assert "pareto-digits" in runner.invoke(app, ["list"]).stdout
+    told = runner.invoke(app, ["status", "pareto-digits"])
+    assert told.exit_code == 0
+    assert "2 of 2 trials done" in told.stdout
+    statuses = json.loads(runner.invoke(app, ["status", str(finished), "--json"]).stdout)
+    assert sum(statuses["statuses"].values()) == 2
+    page = finished / "report" / "report.html"
+    page.unlink()
+    assert runner.invoke(app, ["report", "pareto-digits"]).stdout.strip() == str(
+        page.relative_to(finished.parent.parent)
+    )
+    assert page.exists()
+    near = runner.invoke(app, ["status", "pareto-digit"])
+    assert near.exit_code == 2
+    assert "did you mean 'pareto-digits'?" in near.stderr
+
+
+def test_data_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    assert "fashion-mnist" in runner.invoke(app, ["data", "list"]).stdout
+    shown = runner.invoke(app, ["data", "show", "digits"]).stdout
+    assert "1×8×8" in shown
+    assert "sse 4.724" in shown
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+    assert "nothing to download" in runner.invoke(app, ["data", "fetch", "digits"]).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["run"], ["data"], ["status"], ["list"], ["report"], *[["run", s] for s in STUDIES]],
+)
+def test_every_command_has_help(arguments: list[str]) -> None:
+    ran = CliRunner().invoke(app, [*arguments, "--help"])
+    assert ran.exit_code == 0
+    assert "Usage:" in ran.stdout

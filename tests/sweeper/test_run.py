@@ -1,0 +1,172 @@
+"""Runs of a study by the in-process backend: once, again, wider, disturbed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import study
+from study import kill_all, start, sweeper, wait_for
+
+LOCAL = ("--backend", "local", "--layers", "16")
+LONG = ("run", "pareto", "--taus", "2,3", "--steps", "3000", *LOCAL)
+
+
+def _json(ran: Any) -> dict[str, Any]:
+    assert ran.returncode == 0, ran.stderr
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of `LONG`, run without a disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    ran = sweeper(*LONG, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    return folder / "studies" / "pareto-digits"
+
+
+def test_a_study_holds_all_that_the_contract_names(finished: Path) -> None:
+    ids = {row["trial_id"] for row in study.rows(finished)}
+    assert len(ids) == 2
+    for folder, ending in (
+        ("trials", "parquet"), ("curves", "parquet"), ("models", "safetensors"), ("samples", "npz"),
+    ):  # fmt: skip
+        assert {path.name for path in (finished / folder).iterdir()} == {
+            f"{trial_id}.{ending}" for trial_id in ids
+        }
+    report = {path.name for path in (finished / "report").iterdir()}
+    assert {"report.html", "front.csv", "trials.csv", "front.svg", "front.png"} <= report
+    assert not list((finished / "checkpoints").iterdir())
+    assert not list(finished.rglob("*.part"))
+    manifest = json.loads((finished / "study.json").read_text())
+    assert manifest["request"] == {"taus": [2.0, 3.0], "widths": [16], "seeds": [0]}
+    (run,) = manifest["runs"]
+    assert run["outcome"] == "done"
+    assert run["overhead"] == pytest.approx(run["wall_seconds"] / run["trial_seconds"])
+    assert run["versions"]["torch"]
+
+
+def test_the_same_command_again_trains_nothing(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "s")
+    before = {path: path.read_bytes() for path in (folder / "trials").iterdir()}
+    command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
+    answer = _json(sweeper(*command, "--json", cwd=tmp_path))
+    assert (answer["run"]["trained"], answer["run"]["reused"]) == (0, 2)
+    assert {path: path.read_bytes() for path in (folder / "trials").iterdir()} == before
+    assert len(json.loads((folder / "study.json").read_text())["runs"]) == 1
+
+
+def test_asking_for_more_trains_only_what_is_missing(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "s")
+    command = ("run", "pareto", "--steps", "400", *LOCAL, "--study", str(folder), "--json")
+    wider = _json(sweeper(*command, "--taus", "2..4", cwd=tmp_path))
+    assert (wider["run"]["trained"], wider["run"]["reused"]) == (1, 2)
+    seeded = _json(sweeper(*command, "--taus", "3", "--seeds", "2", cwd=tmp_path))
+    assert (seeded["run"]["trained"], seeded["run"]["reused"]) == (1, 1)
+    assert len(study.rows(folder)) == 4
+    request = json.loads((folder / "study.json").read_text())["request"]
+    assert request == {"taus": [2.0, 3.0, 4.0], "widths": [16], "seeds": [0, 1]}
+
+
+def test_another_question_in_the_same_folder_is_refused(finished: Path, tmp_path: Path) -> None:
+    command = ("run", "pareto", "--taus", "2", *LOCAL, "--study", str(finished))
+    ran = sweeper(*command, "--steps", "500", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert "steps = 400, asked for 500" in ran.stderr
+
+
+def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    """Killed while it trains, twice: once in each trial."""
+    folder = tmp_path / "studies" / "pareto-digits"
+    for done in (0, 1):
+        process = start(*LONG, cwd=tmp_path)
+        wait_for(lambda n=done: len(list(folder.glob("checkpoints/*/attempt.json"))) == 1
+                 and len(list(folder.glob("trials/*.parquet"))) == n)  # fmt: skip
+        kill_all(process)
+    ended = sweeper(*LONG, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert study.contents(folder) == study.contents(undisturbed)
+    outcomes = [run["outcome"] for run in json.loads((folder / "study.json").read_text())["runs"]]
+    assert outcomes == ["killed", "killed", "done"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_saves_its_state_and_says_how_to_go_on(
+    number: signal.Signals, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "studies" / "pareto-digits"
+    process = start(*LONG, cwd=tmp_path)
+    wait_for(lambda: list(folder.glob("checkpoints/*/attempt.json")))
+    began = time.monotonic()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 20
+    assert "sweeper run pareto --taus 2,3 --steps 3000" in stderr
+    assert list(folder.glob("checkpoints/*/*.safetensors"))
+    assert json.loads((folder / "study.json").read_text())["runs"][-1]["outcome"] == "interrupted"
+    ended = sweeper(*LONG, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert study.contents(folder) == study.contents(undisturbed)
+
+
+def test_a_trial_that_raises_is_recorded_and_does_not_stop_the_others(
+    finished: Path, tmp_path: Path
+) -> None:
+    """A file lies where the trial wants to keep its checkpoints."""
+    failing = study.rows(finished)[0]["trial_id"]
+    folder = tmp_path / "s"
+    command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
+    shutil.copytree(finished, folder)
+    for kept in ("trials", "checkpoints"):
+        shutil.rmtree(folder / kept)
+    (folder / "checkpoints").mkdir()
+    obstacle = folder / "checkpoints" / failing
+    obstacle.touch()
+    ran = sweeper(*command, cwd=tmp_path)
+    assert ran.returncode == 1, ran.stderr
+    assert "failed: " in ran.stderr
+    statuses = {row["trial_id"]: row["status"] for row in study.rows(folder)}
+    assert statuses.pop(failing) == "failed"
+    assert "failed" not in statuses.values()
+    assert len(statuses) == 1
+    obstacle.unlink()
+    again = sweeper(*command, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert study.rows(folder) == study.rows(finished)
+
+
+def test_a_damaged_row_is_trained_again(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "s")
+    row = next((folder / "trials").iterdir())
+    row.write_bytes(row.read_bytes()[:100])
+    command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
+    ran = sweeper(*command, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "cannot be read; its trial is trained again" in ran.stderr
+    assert study.contents(folder) == study.contents(finished)
+
+
+def test_a_trial_alone_is_the_trial_of_the_study(finished: Path) -> None:
+    """`python -m trainer` gives what the study's row says."""
+    row = next(row for row in study.rows(finished) if row["tau"] == 3.0)
+    ran = subprocess.run(
+        [sys.executable, "-m", "trainer", "--dataset", "digits", "--tau", "3", "--width", "16",
+         "--steps", "400", "--layers", "16", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    alone = json.loads(ran.stdout)
+    assert alone["test_sse_sampled"] == row["test_sse_sampled"]
+    assert alone["open_gates"] == row["open_gates"]
