@@ -1,22 +1,93 @@
-"""The finished model, narrow or not, as one safetensors file."""
+"""The finished model as one safetensors file, and back as a model with its open dimensions only."""
 
 from __future__ import annotations
 
-import safetensors.torch
+import json
+from pathlib import Path
 
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from trainer.architectures import VAE, architecture
+from trainer.errors import UserError
+from trainer.spec import TrialSpec
 from trainer.state import TrainState
 from trainer.trial import Trial
+
+
+class NarrowModel(nn.Module):
+    """A trained VAE whose closed latent dimensions are gone from its interface.
+
+    It is in evaluation mode: BatchNorm uses the statistics of training.
+    """
+
+    open_dimensions: Tensor
+    """Which of the network's dimensions are open, integers [open_gates]."""
+
+    def __init__(self, vae: VAE, gates: Tensor, spec: TrialSpec) -> None:
+        super().__init__()
+        self.vae = vae
+        self.spec = spec
+        self.register_buffer("open_dimensions", gates.nonzero().squeeze(1))
+        self.eval()
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Give the posterior means of the open dimensions.
+
+        Args:
+            images: in [0, 1], [batch, channels, height, width].
+
+        Returns:
+            [batch, open_gates].
+        """
+        mean: Tensor = self.vae.encoder(images)[:, : self.vae.width]
+        return mean[:, self.open_dimensions]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the images, in [0, 1], of latents [batch, open_gates]."""
+        full = latents.new_zeros(len(latents), self.vae.width)
+        full[:, self.open_dimensions] = latents
+        images: Tensor = self.vae.decoder(full)
+        return images
 
 
 def model_file(trial: Trial, state: TrainState) -> bytes:
     """Write the network's named weights and buffers, `gate_logits` and the open `gates`.
 
-    The spec travels in the file's metadata under `spec`, so that the network can be built again:
-    `trainer.architectures.architecture(spec.architecture).build(...)`.
+    The spec and the images' shape travel in the file's metadata.
     """
     weights = trial.network.unflatten(state.parameters)
-    tensors = {name: value.detach().cpu() for name, value in (weights | state.buffers).items()}
-    tensors["gate_logits"] = state.gate_logits.cpu()
-    tensors["gates"] = (state.gate_logits > 0).cpu()
-    contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
-    return safetensors.torch.save(contiguous, {"spec": trial.spec.to_json()})
+    tensors = weights | state.buffers
+    tensors["gate_logits"] = state.gate_logits
+    tensors["gates"] = state.gate_logits > 0
+    metadata = {
+        "spec": trial.spec.to_json(),
+        "image_shape": json.dumps(trial.dataset.image_shape),
+    }
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    return safetensors.torch.save(contiguous, metadata)
+
+
+def load_model(path: Path | str) -> NarrowModel:
+    """Read a model that a trial left behind.
+
+    Raises:
+        UserError: if there is no such file, or it is not a model of this program.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        spec = TrialSpec.from_json(metadata["spec"])
+    except (OSError, safetensors.SafetensorError, KeyError) as error:
+        raise UserError(f"{path} is not a model of this program: {error}") from error
+    gates = tensors.pop("gates")
+    del tensors["gate_logits"]
+    build = architecture(spec.architecture).build
+    vae = build(tuple(json.loads(metadata["image_shape"])), spec.width, spec.layers)
+    vae.load_state_dict(tensors)
+    return NarrowModel(vae, gates, spec)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sweeper.study import Study, StudyPlan
 from sweeper.studies.pareto import PARETO
+from sweeper.study import Study, StudyPlan
 
 STUDIES: dict[str, Study] = {row.name: row for row in (PARETO,)}
 

@@ -11,8 +11,8 @@ import typer
 from sweeper import options as opt
 from sweeper.execute import Execution, execute, guarded
 from sweeper.ranges import parse_floats, parse_ints, parse_seeds
-from sweeper.study import Study, StudyPlan, longest_first
 from sweeper.setting import Setting, prepare
+from sweeper.study import Study, StudyPlan, longest_first
 from trainer import datasets
 
 NAME = "pareto"
