@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from analysis import Study, compute_answer, write_report
+from analysis.words import NOTHING, number
 from sweeper.ledger import Ledger
 from sweeper.run import RunSummary
-from sweeper.words import duration
+from sweeper.words import duration, printer
 
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     """Write the report, and print the front as a table and where the report is."""
     page = write_report(ledger)
     study = Study.read(ledger)
-    console = Console(highlight=False, soft_wrap=True)
+    console = printer()
     console.print(front_table(study))
     answer = compute_answer(study)
     console.print(f"\n{answer.headline}", style="bold")
@@ -27,7 +28,7 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
 
 
 def front_table(study: Study) -> Table:
-    """Give a row per τ and width, with what became of its seeds."""
+    """Give a row per τ and width, with what became of its seeds; dim where none is feasible."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("τ", "width", "open gates", "held-out sse", "seeds", "status"):
         table.add_column(heading, justify="left" if heading == "status" else "right")
@@ -40,11 +41,14 @@ def front_table(study: Study) -> Table:
         if (tau, width) in points.index:
             point = points.loc[(tau, width)]
             gates = _spread(point["open_gates"], point["open_gates_min"], point["open_gates_max"])
-            cells = [gates, f"{point['error']:.3f}"]
+            error, style = point["error"], None
             status += "" if point["on_front"] else " (beaten)"
         else:
-            cells = ["–", "–"]
-        table.add_row(f"{tau:g}", str(width), *cells, str(len(trials)), status)
+            seen, style = trials["open_gates"], "dim"
+            gates = _spread(seen.median(), seen.min(), seen.max())
+            error = trials["test_sse_sampled"].median()
+        cells = (f"{tau:g}", str(width), gates, number(error), str(len(trials)), status)
+        table.add_row(*cells, style=style)
     return table
 
 
@@ -66,6 +70,8 @@ def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
 
 
 def _spread(median: float, low: float, high: float) -> str:
+    if math.isnan(median):
+        return NOTHING
     return f"{median:g}" if low == high else f"{median:g} ({low:g}–{high:g})"
 
 

@@ -14,6 +14,7 @@ from sweeper import options as opt
 from sweeper.execute import STUDIES_FOLDER
 from sweeper.ledger import Ledger
 from sweeper.setting import fetch, load_or_fetch
+from sweeper.words import printer
 from trainer import datasets
 from trainer.errors import UserError, unknown_name
 
@@ -45,7 +46,7 @@ def status(study: opt.StudyArgument, json: opt.JsonOption = False) -> None:
     from analysis import Study
     from sweeper.answer import front_table
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = printer()
     counts = ", ".join(f"{count} {name}" for name, count in summary["statuses"].items())
     console.print(
         f"{summary['folder']}: {summary['study']} on {summary['dataset']}, "
@@ -89,7 +90,7 @@ def list_studies(
             str(summary["statuses"].get("feasible", 0)),
             (summary["last_run"] or {}).get("outcome", "–"),
         )
-    Console(highlight=False, soft_wrap=True).print(table)
+    printer().print(table)
 
 
 def data_list() -> None:
@@ -98,7 +99,7 @@ def data_list() -> None:
     for row in datasets.DATASETS.values():
         shape = "×".join(map(str, row.image_shape))
         table.add_row(row.name, shape, row.architecture, str(row.width), row.summary)
-    Console(highlight=False, soft_wrap=True).print(table)
+    printer().print(table)
 
 
 def data_fetch(name: DatasetName, data_dir: opt.DataDirOption = None) -> None:

@@ -75,6 +75,15 @@ class Display:
         ):
             yield
 
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show, in a terminal, that something takes a while."""
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(text):
+            yield
+
     def note(self, text: str) -> None:
         """Say something once."""
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)

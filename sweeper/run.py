@@ -66,7 +66,8 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
         if not work.missing:
             return RunSummary("done", 0, work.reused, 0, 0.0, 0.0, None)
         began = time.monotonic()
-        backend = open_backend(options)
+        with display.waiting("starting the workers"):
+            backend = open_backend(options)
         try:
             record = _Record(ledger, plan, options, backend.device)
             outcome = _train(plan, work, options, backend, display)

@@ -1,6 +1,15 @@
-"""Quantities as people read them."""
+"""What people read: where it is printed, and how quantities are written."""
 
 from __future__ import annotations
+
+from rich.console import Console
+
+
+def printer() -> Console:
+    """Give standard output: wrapped at words in a terminal, lines as they are elsewhere."""
+    console = Console(highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def duration(seconds: float) -> str:
