@@ -90,7 +90,9 @@ def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...
     """
     datasets.info(name)
     columns = (TextColumn("{task.description}"), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         tasks: dict[str, int] = {}
 
         def show(file: str, done: int, total: int | None) -> None:

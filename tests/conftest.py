@@ -1,11 +1,21 @@
-"""One finished study that several tests look at."""
+"""What the tests of all packages share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import study
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep conversions and downloads out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
 
 SMALL = ("--taus", "2,3", "--steps", "400", "--layers", "16")
 """Two trials of a second each."""

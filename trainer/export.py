@@ -64,10 +64,10 @@ def model_file(trial: Trial, state: TrainState) -> bytes:
     tensors = weights | state.buffers
     tensors["gate_logits"] = state.gate_logits
     tensors["gates"] = state.gate_logits > 0
-    metadata = {
-        "spec": trial.spec.to_json(),
-        "image_shape": json.dumps(trial.dataset.image_shape),
-    }
+    # One entry: safetensors writes several in an order that changes, and equal models shall be
+    # equal files.
+    model = {"spec": trial.spec.to_json(), "image_shape": trial.dataset.image_shape}
+    metadata = {"model": json.dumps(model)}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     return safetensors.torch.save(contiguous, metadata)
 
@@ -82,12 +82,13 @@ def load_model(path: Path | str) -> NarrowModel:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        spec = TrialSpec.from_json(metadata["spec"])
+        model = json.loads(metadata["model"])
+        spec = TrialSpec.from_json(model["spec"])
     except (OSError, safetensors.SafetensorError, KeyError) as error:
         raise UserError(f"{path} is not a model of this program: {error}") from error
     gates = tensors.pop("gates")
     del tensors["gate_logits"]
     build = architecture(spec.architecture).build
-    vae = build(tuple(json.loads(metadata["image_shape"])), spec.width, spec.layers)
+    vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
     vae.load_state_dict(tensors)
     return NarrowModel(vae, gates, spec)

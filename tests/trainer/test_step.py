@@ -143,6 +143,27 @@ def test_both_ways_to_differentiate_agree(digits: Dataset, make_spec: Any) -> No
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("network", ["dense", "conv28"])
+def test_on_a_gpu_the_step_is_the_cpu_s(
+    network: str, digits: Dataset, blobs: Dataset, make_spec: Any, blobs_spec: TrialSpec
+) -> None:
+    """The same state, batch and noise in float64, on either device."""
+    spec = make_spec(tau=10.0) if network == "dense" else blobs_spec
+    dataset = digits if network == "dense" else blobs
+    cpu, gpu = (Trial(spec, dataset, torch.device(name), DOUBLE) for name in ("cpu", "cuda"))
+    state, state_gpu = cpu.initial_state(), gpu.initial_state()
+    for step in range(30):
+        indices, noise = cpu._random.at(step)
+        moved = Noise(noise.epsilon.cuda(), noise.uniform.cuda())
+        images = cpu.images(indices)
+        state, _ = geco_step(cpu.network, cpu.constants, state, images, noise)
+        state_gpu, _ = geco_step(gpu.network, gpu.constants, state_gpu, images.cuda(), moved)
+    back = pytree.tree_map(Tensor.cpu, state_gpu)
+    for one, two in zip(pytree.tree_leaves(state), pytree.tree_leaves(back), strict=True):
+        torch.testing.assert_close(one, two, **CLOSE)
+
+
 def test_lambda_rises_while_violated_falls_while_met_and_leaves_its_bounds(
     digits: Dataset, make_spec: Any
 ) -> None:
