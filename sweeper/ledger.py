@@ -168,6 +168,11 @@ class Ledger:
         write_atomic(self.trials / f"{trial_id}.parquet", _parquet(record.row()))
         shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
 
+    def remove_leftovers(self) -> None:
+        """Remove checkpoints of finished trials: a worker outlived its killed run by a moment."""
+        for trial_id in self.finished():
+            shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
+
     def rows(self) -> pa.Table:
         """Read all rows, in the order the trials finished.
 

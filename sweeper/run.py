@@ -63,6 +63,7 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
         work = outstanding(plan, ledger)
         for path in ledger.damaged():
             display.note(f"{path} cannot be read; its trial is trained again")
+        ledger.remove_leftovers()
         if not work.missing:
             return RunSummary("done", 0, work.reused, 0, 0.0, 0.0, None)
         began = time.monotonic()

@@ -61,7 +61,7 @@ class CheckpointFolder:
         digest = hashlib.sha256(content).hexdigest()[:16]
         write_atomic(self.folder / f"{checkpoint.step:012d}-{digest}.safetensors", content)
         for path in self._newest_first()[KEPT:]:
-            path.unlink()
+            path.unlink(missing_ok=True)  # a worker whose run was killed may be a step behind
 
     def latest(self, device: torch.device) -> Checkpoint | None:
         """Read the newest checkpoint that is undamaged, or None."""

@@ -23,6 +23,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a sweep tells nobody that it runs
 
 import ray
 from ray import tune
@@ -32,6 +33,7 @@ from ray.tune.experiment import Trial
 from sweeper.backends.base import ATTEMPTS, Listener
 from sweeper.environment import cores
 from sweeper.job import Finished, Job, Progress
+from sweeper.stop_file import StopFile
 from sweeper.worker import record_failure, run_trial
 from trainer.errors import UserError
 from trainer.loop import Interrupted
@@ -40,7 +42,6 @@ from trainer.spec import TrialSpec
 REPORT_SECONDS = 1.0
 TRIALS_PER_GPU = 4
 OBJECT_STORE_BYTES = 128 * 2**20  # nothing but specs and progress travels
-STOP_POLL_SECONDS = 0.5
 
 
 class RayBackend:
@@ -86,12 +87,12 @@ class RayBackend:
     ) -> None:
         """Train the trials; see `Backend.run`."""
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
-        stop_file = Path(job.folder).resolve() / "stop"
-        stop_file.unlink(missing_ok=True)
+        stop_file = StopFile(Path(job.folder))
+        stop_file.clear()
         by_id = {spec.trial_id: spec for spec in specs}
         bridge = _Bridge(by_id, job, listener, stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(specs, job, stop_file), self._share),
+            tune.with_resources(_trainable(specs, job), self._share),
             param_space={"spec": tune.grid_search([spec.to_json() for spec in specs])},
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.workers,
@@ -104,13 +105,14 @@ class RayBackend:
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
                 callbacks=[bridge],
+                stop=_AllStopped(bridge),
                 verbose=0,
             ),
         )
         try:
             tuner.fit()
         finally:
-            stop_file.unlink(missing_ok=True)
+            stop_file.clear()
             shutil.rmtree(scratch, ignore_errors=True)
 
     def close(self) -> None:
@@ -128,6 +130,7 @@ def _connect(address: str | None, device: str, workers: int | None) -> str | Non
     try:
         if address is None:
             context = ray.init(
+                address="local",  # even where another Ray runs on this machine
                 num_cpus=workers or cores(),
                 num_gpus=0 if device == "cpu" else None,
                 include_dashboard=True,
@@ -164,14 +167,16 @@ def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(specs: Sequence[TrialSpec], job: Job, stop_file: Path) -> Any:
+def _trainable(specs: Sequence[TrialSpec], job: Job) -> Any:
     def sweeper_trial(config: dict[str, Any]) -> None:
         spec = TrialSpec.from_json(config["spec"])
         title = f"{job.study} {spec.dataset} {spec.label}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
-        report = _Throttled(f"ray::{title}")
+        report, should_stop = _Throttled(f"ray::{title}"), StopFile(Path(job.folder))
         try:
-            outcome = run_trial(spec, job, report.progress, _StopFile(stop_file))
+            if should_stop():
+                raise Interrupted
+            outcome = run_trial(spec, job, report.progress, should_stop)
         except Interrupted:
             tune.report({"event": "interrupted"})
         else:
@@ -201,21 +206,6 @@ class _Throttled:
             setproctitle(self._title)
 
 
-class _StopFile:
-    """Tells a worker, which may be on another machine, that the run is to stop."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._next_look = 0.0
-        self._seen = False
-
-    def __call__(self) -> bool:
-        if not self._seen and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + STOP_POLL_SECONDS
-            self._seen = self._path.exists()
-        return self._seen
-
-
 class _Bridge(tune.Callback):
     """Turns Tune's callbacks into the listener's events."""
 
@@ -225,7 +215,7 @@ class _Bridge(tune.Callback):
         job: Job,
         listener: Listener,
         stop: threading.Event,
-        stop_file: Path,
+        stop_file: StopFile,
     ) -> None:
         self._job = job
         self._listener = listener
@@ -233,17 +223,24 @@ class _Bridge(tune.Callback):
         self._stop_file = stop_file
         self._training: set[str] = set()
 
+    @property
+    def all_stopped(self) -> bool:
+        """Whether the run is to stop and no trial is in training any more."""
+        return self._stop.is_set() and not self._training
+
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks for a resume of its own, which is not used
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        if self._stop.is_set() and not self._stop_file.exists():
-            self._stop_file.touch()
+        if self._stop.is_set():
+            self._stop_file.write()
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._listener.started(_spec(trial))
+        self._training.add(trial.trial_id)
+        if not self._stop.is_set():
+            self._listener.started(_spec(trial))
 
     def on_trial_result(
         self,
@@ -258,12 +255,34 @@ class _Bridge(tune.Callback):
         elif result.get("event") == "finished":
             self._listener.finished(_spec(trial), _pick(Finished, result))
 
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        self._training.discard(trial.trial_id)
+
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
+        self._training.discard(trial.trial_id)
         error = _reason(trial)
         record_failure(_spec(trial), self._job, error)
         self._listener.failed(_spec(trial), error)
+
+
+class _AllStopped(tune.Stopper):
+    """Ends the run, with its pending trials, when those in training have saved their state."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        self._bridge = bridge
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._bridge.all_stopped
 
 
 def _pick(kind: Any, result: dict[str, Any]) -> Any:

@@ -72,14 +72,51 @@ def test_the_paper_s_network_is_as_described() -> None:
     assert {m.momentum for m in vae.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.2}
 
 
+def test_the_paper_s_larger_network_is_as_described() -> None:
+    """Section 4: kernels 4, 3, 3, 3 of stride 2 down; 3×3 of stride 1 up; 128 linear units."""
+    vae = architecture("conv64").build((3, 64, 64), 10, (32, 64, 128, 128))
+    convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.kernel_size[0] for c in convolutions] == [4, 3, 3, 3, 3, 3, 3, 3]
+    assert [c.stride[0] for c in convolutions] == [2, 2, 2, 2, 1, 1, 1, 1]
+    assert [c.out_channels for c in convolutions] == [32, 64, 128, 128, 128, 64, 32, 3]
+    linear = [m for m in vae.modules() if isinstance(m, torch.nn.Linear)]
+    assert [m.out_features for m in linear] == [128, 20, 128, 2048]
+    assert {m.negative_slope for m in vae.modules() if isinstance(m, torch.nn.LeakyReLU)} == {0.02}
+    assert {m.momentum for m in vae.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.2}
+
+
+@pytest.mark.parametrize(("name", "stages"), [("conv28", 3), ("conv64", 4)])
+def test_the_order_of_the_paper_s_layers(name: str, stages: int) -> None:
+    side = int(name[-2:])
+    vae = architecture(name).build((1, side, side), 4, (4,) * stages)
+    down = ["Conv2d", "LeakyReLU", "BatchNorm2d"] * stages
+    assert _kinds(vae.encoder) == [*down, "Flatten", "Linear", "LeakyReLU", "Linear"]
+    up = ["BatchNorm2d", "Upsample", "Conv2d", "LeakyReLU"] * stages
+    linear = ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Unflatten"]
+    assert _kinds(vae.decoder) == [*linear, *up[:-1], "Sigmoid"]
+
+
+def _kinds(network: torch.nn.Module) -> list[str]:
+    return [type(module).__name__ for module in network.children()]
+
+
 @pytest.mark.parametrize(
-    ("shape", "layers"), [((1, 8, 8), (4, 4, 4)), ((1, 28, 28), (4, 4)), ((3, 64, 64), (4, 4, 4))]
+    ("name", "shape", "layers"),
+    [
+        ("conv28", (1, 8, 8), (4, 4, 4)),
+        ("conv28", (1, 28, 28), (4, 4)),
+        ("conv28", (3, 64, 64), (4, 4, 4)),
+        ("conv64", (1, 28, 28), (4, 4, 4, 4)),
+        ("conv64", (3, 64, 64), (4, 4, 4)),
+        ("conv64", (3, 64, 32), (4, 4, 4, 4)),
+    ],
 )
-def test_conv28_refuses_what_it_cannot_take(
-    shape: tuple[int, int, int], layers: tuple[int, ...]
+def test_the_paper_s_networks_refuse_what_they_cannot_take(
+    name: str, shape: tuple[int, int, int], layers: tuple[int, ...]
 ) -> None:
-    with pytest.raises(UserError, match="28×28"):
-        architecture("conv28").build(shape, 4, layers)
+    side = name[-2:]
+    with pytest.raises(UserError, match=f"{name}.*{side}×{side}.*found images of {shape[1]}×"):
+        architecture(name).build(shape, 4, layers)
 
 
 def test_an_unknown_one_is_named_with_the_nearest() -> None:
