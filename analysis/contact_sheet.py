@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,7 +12,17 @@ from matplotlib.figure import Figure
 ROWS, COLUMNS = 8, 12
 
 
-def contact_sheet(images: np.ndarray, levels: int, path: Path) -> None:
+class Images(Protocol):
+    """An array, or what makes images when they are asked for."""
+
+    def __len__(self) -> int:
+        """Count them."""
+
+    def __getitem__(self, which: np.ndarray, /) -> np.ndarray:
+        """Give the images at these indices."""
+
+
+def contact_sheet(images: Images, levels: int, path: Path) -> None:
     """Write a picture of up to 96 images, evenly spread over the set.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 
 import pandas as pd
 
@@ -44,11 +43,8 @@ def _damaged(study: Study) -> Finding | None:
 
 
 def _missing(study: Study) -> Finding | None:
-    request = study.manifest.get("request", {})
-    if not {"taus", "widths", "seeds"} <= request.keys():  # asked in other words than a grid's
-        return None
-    asked = set(product(map(float, request["taus"]), request["widths"], request["seeds"]))
-    missing = asked - set(study.trials[["tau", "width", "seed"]].itertuples(index=False, name=None))
+    asked = set(study.manifest["asked"])
+    missing = asked - set(study.trials["trial_id"])
     if not missing:
         return None
     return Finding(

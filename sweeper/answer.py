@@ -10,7 +10,7 @@ from rich.table import Table
 from analysis import Study, compute_answer, write_report
 from analysis.words import NOTHING, number
 from sweeper.ledger import Ledger
-from sweeper.run import RunSummary
+from sweeper.run_record import RunSummary
 from sweeper.words import duration, printer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from sweeper import options as opt
 from sweeper.execute import STUDIES_FOLDER
 from sweeper.ledger import Ledger
+from sweeper.run_record import KILLED, RUNNING
 from sweeper.setting import fetch, load_or_fetch
 from sweeper.words import printer
 from trainer import datasets
@@ -21,12 +23,14 @@ from trainer.errors import UserError, unknown_name
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="See `sweeper data list`.")]
 
 
-def find_study(name: str) -> Ledger:
-    """Open a study by its folder, or by its name under `studies/`.
+def find_study(name: str | None) -> Ledger:
+    """Open a study by its folder, by its name under `studies/`, or as the only one there.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is none, or none is named and there are several.
     """
+    if name is None:
+        return _only_study()
     for folder in (Path(name), STUDIES_FOLDER / name):
         if Ledger(folder).exists:
             return Ledger(folder)
@@ -36,7 +40,15 @@ def find_study(name: str) -> Ledger:
     raise UserError(f"no study {name!r}: there are none in {STUDIES_FOLDER}/; see `sweeper run`")
 
 
-def status(study: opt.StudyArgument, json: opt.JsonOption = False) -> None:
+def _only_study() -> Ledger:
+    ledgers = _studies(STUDIES_FOLDER)
+    if len(ledgers) == 1:
+        return ledgers[0]
+    names = ", ".join(ledger.folder.name for ledger in ledgers) or "there are none"
+    raise UserError(f"name a study of {STUDIES_FOLDER}/ ({names}) or give its folder")
+
+
+def status(study: opt.StudyArgument = None, json: opt.JsonOption = False) -> None:
     """Tell how far a study is, from its ledger alone."""
     ledger = find_study(study)
     summary = _summary(ledger)
@@ -62,7 +74,7 @@ def status(study: opt.StudyArgument, json: opt.JsonOption = False) -> None:
         console.print(front_table(Study.read(ledger)))
 
 
-def report(study: opt.StudyArgument) -> None:
+def report(study: opt.StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
     from analysis import write_report  # loads matplotlib
 
@@ -74,7 +86,14 @@ def list_studies(
     json: opt.JsonOption = False,
 ) -> None:
     """List the studies of a folder."""
-    summaries = [_summary(ledger) for ledger in _studies(folder)]
+    summaries, damaged = [], []
+    for ledger in _studies(folder):
+        try:
+            summaries.append(_summary(ledger))
+        except UserError as error:
+            damaged.append(str(error))
+    for message in damaged:
+        print(f"warning: {message}", file=sys.stderr)
     if json:
         print(json_format.dumps(summaries))
         return
@@ -123,6 +142,8 @@ def data_show(
 
     dataset = load_or_fetch(name, data_dir, Console(stderr=True))
     path = out or Path(f"{name}.png")
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
     contact_sheet(dataset.train, dataset.levels, path)
     print(f"shape    {'×'.join(map(str, dataset.image_shape))}")
     print(f"images   {len(dataset.train):,} to train on, {len(dataset.test):,} held out")
@@ -138,17 +159,17 @@ def _studies(folder: Path) -> list[Ledger]:
 
 def _summary(ledger: Ledger) -> dict[str, Any]:
     manifest = ledger.manifest()
-    rows = ledger.rows().select(["status"]).to_pydict()["status"]
-    request = manifest["request"]
-    asked = 1
-    for values in request.values():
-        asked *= len(values)
+    rows = ledger.rows().select(["trial_id", "status"]).to_pydict()
+    asked = set(manifest["asked"])
+    last_run = dict(manifest["runs"][-1]) if manifest["runs"] else None
+    if last_run and last_run["outcome"] == RUNNING and not ledger.in_use:
+        last_run["outcome"] = KILLED
     return {
         "folder": str(ledger.folder),
         "study": manifest["study"],
         "dataset": manifest["dataset"],
-        "asked": max(asked, len(rows)),
-        "finished": len(rows),
-        "statuses": {name: rows.count(name) for name in sorted(set(rows))},
-        "last_run": manifest["runs"][-1] if manifest["runs"] else None,
+        "asked": len(asked),
+        "finished": len(asked.intersection(rows["trial_id"])),
+        "statuses": {name: rows["status"].count(name) for name in sorted(set(rows["status"]))},
+        "last_run": last_run,
     }

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from sweeper.environment import cores
+from sweeper.backends import expected_workers
 from sweeper.plan import Work
-from sweeper.run import RunOptions
+from sweeper.run_record import RunOptions
 from sweeper.schema import CURVE_SCHEMA
 from sweeper.study import StudyPlan
 from sweeper.words import duration, size
@@ -73,7 +73,7 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
     widest = max(plan.specs, key=lambda spec: spec.width)
     trial = Trial(widest, plan.dataset, choose_device(options.device))
     seconds_per_step = _seconds_per_step(trial)
-    workers = min(_workers(options), max(1, len(work.missing)))
+    workers = min(expected_workers(options), max(1, len(work.missing)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,
@@ -105,10 +105,6 @@ def _seconds_per_step(trial: Trial) -> float:
     state.step.item()
     torch.set_num_threads(threads)
     return (time.perf_counter() - began) / (step - WARM_UP)
-
-
-def _workers(options: RunOptions) -> int:
-    return 1 if options.backend == "local" else options.workers or cores()
 
 
 def _schedule(specs: tuple[TrialSpec, ...], workers: int) -> int:

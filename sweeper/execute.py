@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
+import json as json_format
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 
 from sweeper.ledger import Ledger
+from sweeper.run_record import RunOptions, RunSummary
 from sweeper.study import StudyPlan
 from trainer.errors import UserError
 
@@ -25,27 +25,19 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """How a plan is to be executed, as the command line says."""
+def default_folder(study: str, dataset: str) -> Path:
+    """Say where a study lies unless the user names a folder."""
+    return STUDIES_FOLDER / f"{study}-{dataset}"
 
-    study: str
-    dataset: str
-    folder: Path | None
-    backend: str
-    address: str | None
-    device: str
-    workers: int | None
-    data_dir: Path | None
-    dry_run: bool
-    json: bool
-    console: Console = field(default_factory=lambda: Console(stderr=True))
-    """Where progress goes, so that standard output holds the answer alone."""
 
-    @property
-    def study_folder(self) -> Path:
-        """The folder asked for, or the study's own."""
-        return self.folder or STUDIES_FOLDER / f"{self.study}-{self.dataset}"
+def typed_command() -> str:
+    """Give the command line as it was typed, to be typed again."""
+    return shlex.join(["sweeper", *sys.argv[1:]])
+
+
+def progress_console() -> Console:
+    """Give the console for progress: standard error, so that the answer stands alone."""
+    return Console(stderr=True)
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,9 +51,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _refuse(str(error))
         except OSError as error:
             # Nothing is half-written: every file is written whole or not at all.
-            _refuse(
-                f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-            )
+            where = f": {error.filename}" if error.filename else ""
+            _refuse(f"{error.strerror or error}{where}")
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -74,53 +65,50 @@ def _refuse(message: str) -> None:
     raise typer.Exit(EXIT_BAD_INPUT) from None
 
 
-def execute(plan: StudyPlan, execution: Execution) -> None:
+def execute(
+    plan: StudyPlan, options: RunOptions, console: Console, *, dry_run: bool, json: bool
+) -> None:
     """Run a plan, or with `dry_run` measure what it would take, and print the outcome.
 
     Raises:
         UserError: if something that was asked for cannot be.
         typer.Exit: with the exit code, if it is not 0.
     """
+    from sweeper.backends import check_options  # loads torch
     from sweeper.display import Display
     from sweeper.plan import outstanding, warnings
-    from sweeper.run import RunOptions, run_study
+    from sweeper.run import run_study
 
+    display = Display(console, quiet=json)
     for warning in warnings(plan):
-        execution.console.print(f"warning: {warning}", highlight=False, soft_wrap=True)
-    options = RunOptions(
-        folder=execution.study_folder,
-        command=shlex.join(["sweeper", *sys.argv[1:]]),
-        backend=execution.backend,
-        address=execution.address,
-        device=execution.device,
-        workers=execution.workers,
-        data_dir=execution.data_dir,
-    )
-    if execution.dry_run:
+        display.note(f"warning: {warning}")
+    check_options(options)
+    if dry_run:
         from sweeper.estimate import estimate
 
         work = outstanding(plan, Ledger(options.folder))
-        print(estimate(plan, work, options).render(as_json=execution.json))
+        print(estimate(plan, work, options).render(as_json=json))
         return
-    display = Display(execution.console, quiet=execution.json)
     summary = run_study(plan, options, display)
-    _tell(Ledger(options.folder), options.command, summary, execution)
-
-
-def _tell(ledger: Ledger, command: str, summary: Any, execution: Execution) -> None:
-    from sweeper.answer import answer_json, print_answer
-
     if summary.outcome == "interrupted":
-        done = len(ledger.finished())
-        execution.console.print(
-            f"interrupted: {done} trials are done, the others' state is saved; "
-            f"to go on, run the same command again:\n  {command}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        display.note(_how_to_go_on(options))
         raise typer.Exit(EXIT_INTERRUPTED)
-    if execution.json:
-        print(json.dumps(answer_json(ledger, summary)))
+    _tell(Ledger(options.folder), summary, json=json)
+
+
+def _how_to_go_on(options: RunOptions) -> str:
+    done = len(Ledger(options.folder).finished())
+    return (
+        f"interrupted: {done} trials are done, the others' state is saved; "
+        f"to go on, run the same command again:\n  {options.command}"
+    )
+
+
+def _tell(ledger: Ledger, summary: RunSummary, *, json: bool) -> None:
+    from sweeper.answer import answer_json, print_answer  # loads matplotlib
+
+    if json:
+        print(json_format.dumps(answer_json(ledger, summary)))
     else:
         print_answer(ledger, summary)
     if summary.failed:

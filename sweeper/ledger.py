@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import socket
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +33,20 @@ from trainer.files import write_atomic
 from trainer.spec import Status, TrialResult, TrialSpec
 
 FORMAT = "bottleneck-sweeper-study"
+MANIFEST_KEYS = {
+    "schema_version": int,
+    "study": str,
+    "dataset": str,
+    "setting": dict,
+    "request": dict,
+    "asked": list,
+    "runs": list,
+}
+
+DIGEST = b"content-sha256"
+"""Under this key of a file's metadata stands the hash of its values."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,24 +122,53 @@ class Ledger:
             raise UserError(f"{self._manifest_path} cannot be read: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise UserError(f"{self._manifest_path} is not a study of this program")
-        if manifest["schema_version"] > SCHEMA_VERSION:
+        version = manifest.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
             raise UserError(
-                f"{self.folder} was written with schema {manifest['schema_version']}, this "
+                f"{self.folder} was written with schema {version}, this "
                 f"version reads up to {SCHEMA_VERSION}; upgrade bottleneck-sweeper"
             )
+        for key, kind in MANIFEST_KEYS.items():
+            if not isinstance(manifest.get(key), kind):
+                raise UserError(
+                    f"{self._manifest_path} is damaged: {key!r} is missing or of another kind; "
+                    "restore it, or move its folder away and run the study again"
+                )
         return manifest
 
     def write_manifest(self, content: dict[str, Any]) -> None:
         """Replace `study.json`."""
+        manifest = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **content}
+        write_atomic(self._manifest_path, (json.dumps(manifest, indent=2) + "\n").encode())
+
+    def refuse_strangers(self) -> None:
+        """Refuse a folder that is used for something else.
+
+        Raises:
+            UserError: if it is no folder, or holds files but no study.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is a file; give a folder with --study")
         if not self.exists and self.folder.is_dir():
-            strangers = [p.name for p in self.folder.iterdir() if p.name != "lock"]
+            strangers = [path.name for path in self.folder.iterdir() if path.name != "lock"]
             if strangers:
                 raise UserError(
                     f"{self.folder} is not empty and holds no study (found {strangers[0]!r}); "
                     "give an empty or new folder with --study"
                 )
-        manifest = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **content}
-        write_atomic(self._manifest_path, (json.dumps(manifest, indent=2) + "\n").encode())
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a run holds the folder at this moment, on this machine or over its storage."""
+        lock = self.folder / "lock"
+        if not lock.exists():
+            return False
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -151,11 +198,12 @@ class Ledger:
             finally:
                 if not self.exists and [path.name for path in self.folder.iterdir()] == ["lock"]:
                     lock.unlink()  # the run was refused before it began: leave nothing behind
-                    for path in made:
-                        path.rmdir()
+                    with contextlib.suppress(OSError):  # not empty: another study came to be
+                        for path in made:
+                            path.rmdir()
 
     def record(self, record: TrialRecord) -> None:
-        """Keep a finished trial: the row last, then its checkpoints are no longer needed."""
+        """Keep a trial: its row last, after which only a failed one needs its checkpoints."""
         trial_id = record.spec.trial_id
         if record.curves is not None:
             write_atomic(self.curves / f"{trial_id}.parquet", _parquet(record.curves))
@@ -166,7 +214,8 @@ class Ledger:
             np.savez_compressed(buffer, allow_pickle=False, **record.samples)
             write_atomic(self.samples / f"{trial_id}.npz", buffer.getvalue())
         write_atomic(self.trials / f"{trial_id}.parquet", _parquet(record.row()))
-        shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
+        if record.result.status is not Status.FAILED:
+            shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
 
     def remove_leftovers(self) -> None:
         """Remove checkpoints of finished trials: a worker outlived its killed run by a moment."""
@@ -188,35 +237,69 @@ class Ledger:
         """List the rows that cannot be read."""
         return [path for path, table in self._read_rows() if table is None]
 
+    def row(self, trial_id: str) -> dict[str, Any] | None:
+        """Read one trial's row; None if it has none that can be read."""
+        table = _read_row(self.trials / f"{trial_id}.parquet")
+        return None if table is None else dict(table.to_pylist()[0])
+
     def finished(self) -> set[str]:
         """List the ids of trials that need not be trained: all that have a row and an answer."""
         rows = self.rows().select(["trial_id", "status"]).to_pylist()
         return {row["trial_id"] for row in rows if row["status"] != Status.FAILED}
 
     def curve(self, trial_id: str) -> pa.Table:
-        """Read one trial's curves; empty if it has none."""
+        """Read one trial's curves; empty if it has none that can be read."""
         path = self.curves / f"{trial_id}.parquet"
-        return pq.read_table(path) if path.exists() else CURVE_SCHEMA.empty_table()
+        table = _read_parquet(path) if path.exists() else None
+        return CURVE_SCHEMA.empty_table() if table is None else table
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
-        """Read one trial's sample images; empty if it has none."""
+        """Read one trial's sample images; empty if it has none that can be read."""
         path = self.samples / f"{trial_id}.npz"
         if not path.exists():
             return {}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            logger.warning("%s cannot be read: %s", path, error)
+            return {}
 
     def _read_rows(self) -> Iterator[tuple[Path, pa.Table | None]]:
         for path in sorted(self.trials.glob("*.parquet")):
-            try:
-                yield path, _conform(pq.read_table(path))
-            except (OSError, pa.ArrowInvalid, KeyError):
-                yield path, None
+            yield path, _read_row(path)
 
 
 def now() -> datetime:
     """Give the present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def _read_row(path: Path) -> pa.Table | None:
+    """Read a row file; None if it is not there, damaged, or not the row of its name."""
+    if not path.exists():
+        return None
+    table = _read_parquet(path)
+    try:
+        row = None if table is None else _conform(table)
+        if row is None or TrialSpec.from_json(row["spec"][0].as_py()).trial_id != path.stem:
+            return None
+    except (pa.ArrowException, ValueError, TypeError, KeyError, IndexError):
+        return None
+    return row
+
+
+def _read_parquet(path: Path) -> pa.Table | None:
+    """Read a file that `_parquet` wrote; None, with a warning, if it is damaged."""
+    try:
+        table = pq.ParquetFile(path).read()
+        written = (table.schema.metadata or {}).get(DIGEST)
+        if written is not None and written != _digest(table):
+            raise ValueError("its content is not what was written")
+        return table.replace_schema_metadata(None)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        logger.warning("%s cannot be read: %s", path, error)
+        return None
 
 
 def _conform(table: pa.Table) -> pa.Table:
@@ -231,6 +314,13 @@ def _conform(table: pa.Table) -> pa.Table:
 
 
 def _parquet(table: pa.Table) -> bytes:
+    # Parquet's own checksums leave out its headers, where a flipped bit can change values too.
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    signed = table.replace_schema_metadata({DIGEST: _digest(table)})
+    pq.write_table(signed, sink, compression="zstd")
     return bytes(sink.getvalue())
+
+
+def _digest(table: pa.Table) -> bytes:
+    values = json.dumps(table.to_pydict(), default=str).encode()
+    return hashlib.sha256(values).hexdigest().encode()

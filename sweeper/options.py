@@ -55,6 +55,21 @@ DryRunOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")
 ]
+CheckpointOption: TypeAlias = Annotated[
+    float,
+    typer.Option(min=0.0, help="Least seconds between two checkpoints of a trial."),
+]
+ObjectiveOption: TypeAlias = Annotated[
+    str, typer.Option(help="What is optimised; see trainer/objectives.")
+]
+ToleranceOption: TypeAlias = Annotated[
+    float, typer.Option(help="A trial is infeasible if its error ends above τ by this share of τ.")
+]
+LearningRateOption: TypeAlias = Annotated[float, typer.Option(help="Of Adam.")]
 StudyArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study's folder, or its name under studies/.")
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]",
+        help="A study's folder, or its name under studies/. Default: the only one there.",
+    ),
 ]

@@ -25,6 +25,7 @@ def outstanding(plan: StudyPlan, ledger: Ledger) -> Work:
     Raises:
         UserError: if the folder holds another question than the plan's.
     """
+    ledger.refuse_strangers()
     if not ledger.exists:
         return Work(plan.specs, 0)
     _refuse_another_question(plan, ledger)

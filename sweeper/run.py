@@ -1,54 +1,24 @@
-"""One run of a study: plan, lock, train what is missing, account, report."""
+"""One run of a study: lock, train what is missing, account."""
 
 from __future__ import annotations
 
-import signal
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from sweeper.backends import open_backend
 from sweeper.backends.base import Backend
 from sweeper.display import Display
-from sweeper.environment import git_commit, hardware, package_versions
+from sweeper.interruption import Interruption
 from sweeper.job import Job
-from sweeper.ledger import Ledger, now
-from sweeper.plan import Work, outstanding, widened
+from sweeper.ledger import Ledger
+from sweeper.plan import Work, outstanding
+from sweeper.run_record import RunOptions, RunRecord, RunSummary
 from sweeper.study import StudyPlan
 
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How, where and with what a study is run; its results do not depend on it."""
-
-    folder: Path
-    command: str
-    """As typed, for the record and to say how to go on."""
-    backend: str = "ray"
-    address: str | None = None
-    device: str = "auto"
-    workers: int | None = None
-    data_dir: Path | None = None
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run did."""
-
-    outcome: str
-    """`done`, `interrupted` or `failed` (some trial failed)."""
-    trained: int
-    reused: int
-    failed: int
-    wall_seconds: float
-    trial_seconds: float
-    overhead: float | None
-    """Wall time over (summed trial seconds over workers); None if nothing was trained."""
+EXIT_INTERRUPTED = 130
 
 
 def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSummary:
@@ -56,6 +26,7 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
 
     Raises:
         UserError: if the folder, the device or the backend cannot be used; nothing was trained.
+        KeyboardInterrupt: at the second signal; nothing that was saved is lost.
     """
     ledger = Ledger(options.folder)
     outstanding(plan, ledger)  # refuses before the folder is touched
@@ -65,103 +36,87 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
             display.note(f"{path} cannot be read; its trial is trained again")
         ledger.remove_leftovers()
         if not work.missing:
-            return RunSummary("done", 0, work.reused, 0, 0.0, 0.0, None)
-        began = time.monotonic()
-        with display.waiting("starting the workers"):
-            backend = open_backend(options)
+            return RunSummary(outcome="done", reused=work.reused)
+        run = _Run(ledger, plan, options, display, work)
+        interruption = Interruption(run.announce_stop, run.leave)
+        with interruption.watching():
+            run.train(interruption)
+        return run.close(interruption.stop)
+
+
+@dataclass
+class _Run:
+    """A run under way."""
+
+    ledger: Ledger
+    plan: StudyPlan
+    options: RunOptions
+    display: Display
+    work: Work
+    record: RunRecord = field(init=False)
+    workers: int = 1
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.record = RunRecord(self.ledger, self.plan, self.options)
+
+    def train(self, interruption: Interruption) -> None:
+        with self.display.waiting("starting the workers"):
+            backend = open_backend(self.options)
+        interruption.listen()
         try:
-            record = _Record(ledger, plan, options, backend.device)
-            outcome = _train(plan, work, options, backend, display)
+            self.workers = backend.workers
+            self.record.open(device=backend.device, workers=backend.workers)
+            for note in backend.notes:
+                self.display.note(note)
+            with self.display.showing(self.work.missing, backend.workers):
+                backend.run(self.work.missing, self._job(backend), self.display, interruption.stop)
+        except KeyboardInterrupt:
+            self.record.close(self._summary("interrupted"))
+            raise
         finally:
             backend.close()
-        return record.close(
-            _summary(outcome, work, display, time.monotonic() - began, backend.workers),
-            workers=backend.workers,
-        )
 
-
-def _train(
-    plan: StudyPlan, work: Work, options: RunOptions, backend: Backend, display: Display
-) -> str:
-    job = Job(
-        study=plan.study,
-        folder=str(options.folder.resolve()),
-        device=backend.device,
-        data_dir=str(options.data_dir.resolve()) if options.data_dir else None,
-    )
-    for note in backend.notes:
-        display.note(note)
-    with _stop_on_signal(display) as stop, display.showing(work.missing, backend.workers):
-        backend.run(work.missing, job, display, stop)
-    if stop.is_set():
-        return "interrupted"
-    return "failed" if display.failures else "done"
-
-
-def _summary(outcome: str, work: Work, display: Display, wall: float, workers: int) -> RunSummary:
-    trial_seconds = display.trial_seconds
-    complete = outcome == "done" and trial_seconds > 0
-    return RunSummary(
-        outcome=outcome,
-        trained=display.trained,
-        reused=work.reused,
-        failed=display.failures,
-        wall_seconds=wall,
-        trial_seconds=trial_seconds,
-        overhead=wall / (trial_seconds / workers) if complete else None,
-    )
-
-
-class _Record:
-    """The run's entry in `study.json`: there from its start, so that one that is killed shows."""
-
-    def __init__(self, ledger: Ledger, plan: StudyPlan, options: RunOptions, device: str) -> None:
-        self._ledger = ledger
-        before: dict[str, Any] = ledger.manifest() if ledger.exists else {}
-        runs = [
-            run | {"outcome": "killed"} if run["outcome"] == "running" else run
-            for run in before.get("runs", [])
-        ]
-        self._entry: dict[str, Any] = {
-            "command": options.command,
-            "started_at": now().isoformat(),
-            "finished_at": None,
-            "outcome": "running",
-            "backend": options.backend,
-            "device": device,
-            "hardware": hardware(),
-            "versions": package_versions(),
-            "git_commit": git_commit(),
-        }
-        self._manifest: dict[str, Any] = {
-            "study": plan.study,
-            "dataset": plan.dataset.name,
-            "setting": plan.setting,
-            "request": widened(before.get("request", {}), plan),
-            "runs": [*runs, self._entry],
-        }
-        ledger.write_manifest(self._manifest)
-
-    def close(self, summary: RunSummary, *, workers: int) -> RunSummary:
-        self._entry.update(vars(summary), workers=workers, finished_at=now().isoformat())
-        self._ledger.write_manifest(self._manifest)
+    def close(self, stop: threading.Event) -> RunSummary:
+        missing = {spec.trial_id for spec in self.work.missing} - self.ledger.finished()
+        left = "interrupted" if stop.is_set() else "failed"
+        summary = self._summary(left if missing else "done")
+        self.record.close(summary)
         return summary
 
+    def announce_stop(self) -> None:
+        self.display.note("stopping: trials in training save their state (again to leave at once)")
 
-@contextmanager
-def _stop_on_signal(display: Display) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C or SIGTERM stop the run cleanly, and the second at once."""
-    stop = threading.Event()
+    def leave(self) -> None:
+        """Leave from another thread while this one is stuck in a backend that has died."""
+        self.record.close(self._summary("interrupted"))
+        self.display.note(
+            "interrupted, with the workers gone: trials go on from their last checkpoints; "
+            f"run the same command again:\n  {self.options.command}"
+        )
+        os._exit(EXIT_INTERRUPTED)
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        display.note("stopping: trials in training save their state (again to leave at once)")
+    def _job(self, backend: Backend) -> Job:
+        # Workers on other machines do not have this process's environment or folder.
+        data = self.options.data_dir or os.environ.get("SWEEPER_DATA")
+        return Job(
+            study=self.plan.study,
+            folder=str(self.options.folder.resolve()),
+            device=backend.device,
+            data_dir=str(Path(data).resolve()) if data else None,
+            checkpoint_seconds=self.options.checkpoint_seconds,
+        )
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _summary(self, outcome: str) -> RunSummary:
+        wall = time.monotonic() - self.began
+        trial_seconds = self.display.trial_seconds
+        complete = outcome == "done" and trial_seconds > 0
+        return RunSummary(
+            outcome=outcome,
+            trained=self.display.trained,
+            reused=self.work.reused,
+            failed=self.display.failures,
+            wall_seconds=wall,
+            trial_seconds=trial_seconds,
+            overhead=wall / (trial_seconds / self.workers) if complete else None,
+        )

@@ -22,6 +22,9 @@ class Setting:
     architecture: str
     layers: tuple[int, ...]
     steps: int
+    objective: str
+    tolerance: float
+    learning_rate: float
 
     def spec(self, *, tau: float, width: int, seed: int) -> TrialSpec:
         """Give one trial of this setting."""
@@ -31,6 +34,9 @@ class Setting:
             architecture=self.architecture,
             layers=self.layers,
             steps=self.steps,
+            objective=self.objective,
+            tolerance=self.tolerance,
+            learning_rate=self.learning_rate,
             tau=tau,
             width=width,
             seed=seed,
@@ -44,6 +50,9 @@ def prepare(
     layers: str | None,
     budget: str,
     steps: int | None,
+    objective: str,
+    tolerance: float,
+    learning_rate: float,
     data_dir: Path | None,
     console: Console,
 ) -> Setting:
@@ -58,6 +67,7 @@ def prepare(
     # Loads torch, which takes seconds; a mistyped data set or budget is told before that.
     from trainer.architectures import architecture as network
     from trainer.architectures import choose_layers
+    from trainer.objectives import objective as known_objective
 
     chosen = network(architecture or row.architecture)
     widths = choose_layers(chosen, layers, row.image_shape)
@@ -66,6 +76,9 @@ def prepare(
         architecture=chosen.name,
         layers=widths,
         steps=row.budgets[budget] if steps is None else steps,
+        objective=known_objective(objective).name,
+        tolerance=tolerance,
+        learning_rate=learning_rate,
     )
 
 

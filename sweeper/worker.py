@@ -28,7 +28,7 @@ from trainer.export import model_file
 from trainer.files import write_atomic
 from trainer.hardware import choose_device
 from trainer.loop import Hooks, Trained, train
-from trainer.spec import TrialResult, TrialSpec
+from trainer.spec import Status, TrialResult, TrialSpec
 from trainer.trial import Trial
 
 
@@ -47,6 +47,9 @@ def run_trial(
     began = time.perf_counter()
     torch.set_num_threads(1)
     ledger = Ledger(job.folder)
+    recorded = find_finished(ledger, spec)
+    if recorded is not None:
+        return recorded
     attempt = begin_attempt(ledger, spec)
     trial = _trial(spec, job)
     hooks = Hooks(
@@ -75,9 +78,28 @@ def run_trial(
     return Finished(str(result.status), result.open_gates, result.test_sse_sampled, seconds)
 
 
-def record_failure(spec: TrialSpec, job: Job, error: str) -> None:
-    """Record a trial that raised on every attempt; its checkpoints go with it."""
+def find_finished(ledger: Ledger, spec: TrialSpec) -> Finished | None:
+    """Find a trial that is in the ledger already.
+
+    A worker may have died between recording its trial and saying so, or have outlived the run
+    that started it: what it recorded is neither trained again nor overwritten.
+    """
+    row = ledger.row(spec.trial_id)
+    if row is None or row["status"] == Status.FAILED:
+        return None
+    return Finished(row["status"], row["open_gates"], row["test_sse_sampled"], seconds=0.0)
+
+
+def record_failure(spec: TrialSpec, job: Job, error: str) -> Finished | None:
+    """Record a trial that raised on its last attempt. Its checkpoints stay: the next run goes on.
+
+    Returns:
+        The outcome of a trial that did finish; its row is left as it is.
+    """
     ledger = Ledger(job.folder)
+    recorded = find_finished(ledger, spec)
+    if recorded is not None:
+        return recorded
     attempt = read_attempt(ledger, spec)
     ledger.record(
         TrialRecord(
@@ -90,6 +112,7 @@ def record_failure(spec: TrialSpec, job: Job, error: str) -> None:
             versions=package_versions(),
         )
     )
+    return None
 
 
 @dataclass(frozen=True)

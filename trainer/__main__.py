@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         print(_report(_run(options), as_json=options.json))
     except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -91,7 +95,12 @@ def _printer(steps: int) -> Callable[[CurvePoint], None]:
 def _report(result: TrialResult, *, as_json: bool) -> str:
     fields = dataclasses.asdict(result)
     if as_json:
-        return json.dumps(fields)
+        return json.dumps(
+            {
+                name: None if isinstance(value, float) and not math.isfinite(value) else value
+                for name, value in fields.items()
+            }
+        )
     return "\n".join(f"{name:18}{_shown(value)}" for name, value in fields.items() if value != "")
 
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -66,11 +64,16 @@ class CheckpointFolder:
     def latest(self, device: torch.device) -> Checkpoint | None:
         """Read the newest checkpoint that is undamaged, or None."""
         for path in self._newest_first():
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest()[:16] != path.stem.split("-")[1]:
-                logger.warning("checkpoint %s is damaged; falling back to the one before", path)
-                continue
-            return _decode(content, self._trial_id, device)
+            try:
+                content = path.read_bytes()
+                if hashlib.sha256(content).hexdigest()[:16] != path.stem.split("-")[1]:
+                    raise ValueError("its content is damaged")
+                return _decode(content, self._trial_id, device)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                logger.warning(
+                    "checkpoint %s cannot be continued from (%s); taking the one before",
+                    *(path, error),
+                )
         return None
 
     def _newest_first(self) -> list[Path]:
@@ -92,6 +95,8 @@ def _named(state: TrainState) -> Iterator[tuple[str, Tensor]]:
 
 
 def _encode(checkpoint: Checkpoint, trial_id: str) -> bytes:
+    import safetensors.torch  # here, so that training without checkpoints does not need it
+
     tensors = {name: tensor.contiguous() for name, tensor in _named(checkpoint.state)}
     tensors["curve"] = torch.tensor(checkpoint.curve, dtype=torch.float64)
     metadata = {"trial_id": trial_id, "seconds": json.dumps(checkpoint.seconds)}
@@ -102,6 +107,8 @@ def _decode(content: bytes, trial_id: str, device: torch.device) -> Checkpoint:
     metadata = _metadata(content)
     if metadata["trial_id"] != trial_id:
         raise ValueError(f"a checkpoint of trial {metadata['trial_id']} lies with {trial_id}'s")
+    import safetensors.torch
+
     tensors = safetensors.torch.load(content)
     curve = tensors.pop("curve").tolist()
     fields: dict[str, dict[str, Tensor] | Tensor] = {"buffers": {}}

@@ -84,11 +84,13 @@ def load_model(path: Path | str) -> NarrowModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model = json.loads(metadata["model"])
         spec = TrialSpec.from_json(model["spec"])
-    except (OSError, safetensors.SafetensorError, KeyError) as error:
+        gates = tensors.pop("gates")
+        del tensors["gate_logits"]
+        build = architecture(spec.architecture).build
+        vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
+        vae.load_state_dict(tensors)
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a model of this program: {error}") from error
-    gates = tensors.pop("gates")
-    del tensors["gate_logits"]
-    build = architecture(spec.architecture).build
-    vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
-    vae.load_state_dict(tensors)
+    except RuntimeError as error:  # how torch says that weights do not fit a network
+        raise UserError(f"{path} does not fit its own description: {error}") from error
     return NarrowModel(vae, gates, spec)

@@ -12,6 +12,9 @@ from typing import Any
 
 from trainer.errors import UserError
 
+MOST_UNITS = 2**16
+"""A layer, width or batch above this is taken for a mistake."""
+
 
 class Status(enum.StrEnum):
     """How a trial ended. Only feasible trials are points of the front."""
@@ -85,14 +88,16 @@ class TrialSpec:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{name} must be a positive number, found {value!r}")
-        for name in ("width", "steps", "batch_size"):
+        for name, most in (("width", MOST_UNITS), ("steps", 2**40), ("batch_size", MOST_UNITS)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{name} must be a whole number of at least 1, found {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+                raise UserError(f"{name} must be a whole number from 1 to {most}, found {value!r}")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
             raise UserError(f"seed must be a whole number from 0 to 2^63 - 1, found {self.seed!r}")
-        if not self.layers or min(self.layers) < 1:
-            raise UserError(f"layers must be one or more positive widths, found {self.layers!r}")
+        if not self.layers or not 1 <= min(self.layers) <= max(self.layers) <= MOST_UNITS:
+            raise UserError(
+                f"layers must be one or more widths from 1 to {MOST_UNITS}, found {self.layers!r}"
+            )
         if not 0 <= self.alpha < 1:
             raise UserError(f"alpha must be at least 0 and below 1, found {self.alpha!r}")
         if not self.lambda_min < self.lambda_max:
@@ -158,7 +163,7 @@ class TrialResult:
     settled_step: int | None
     """The step after which `open_gates` did not change again."""
     seconds: float
-    """Wall time of the trial, summed over its attempts."""
+    """Wall time that went into the result: what was lost between a checkpoint and a kill is not."""
     steps_per_second: float
     """Training steps over the time spent in training them."""
     device: str

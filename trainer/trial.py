@@ -9,6 +9,8 @@ from torch import Tensor
 
 from trainer.architectures import architecture
 from trainer.datasets import Dataset
+from trainer.datasets.base import ImageSet
+from trainer.datasets.rendered import Rendered, RenderedOn
 from trainer.errors import UserError
 from trainer.functional import adam, gates
 from trainer.gradients import grad_and_value
@@ -51,7 +53,7 @@ class Trial:
         self.network = network_of(spec, dataset)
         self.constants = Constants.of(spec, device, dtype)
         self._step = objective(spec.objective).step(self.network)
-        self._images = torch.from_numpy(dataset.train).to(device)
+        self._images = _on_device(dataset.train, device)
         self._random = RandomStream(
             spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype
         )
@@ -91,6 +93,13 @@ class Trial:
 
     def _place(self, value: Tensor) -> Tensor:
         return value.to(self.device, self.dtype if value.is_floating_point() else None)
+
+
+def _on_device(images: ImageSet, device: torch.device) -> Tensor | RenderedOn:
+    """Put all stored images on the device; rendered ones are made there, batch by batch."""
+    if isinstance(images, Rendered):
+        return images.on(device)
+    return torch.from_numpy(images).to(device)
 
 
 def network_of(spec: TrialSpec, dataset: Dataset) -> Network:

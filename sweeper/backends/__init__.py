@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from sweeper.backends.base import Backend
+import torch
+
+from sweeper.backends.base import TRIALS_PER_GPU, Backend
+from sweeper.environment import cores
+from sweeper.run_record import RunOptions
 from trainer.errors import UserError, unknown_name
 from trainer.hardware import choose_device
 
-if TYPE_CHECKING:
-    from sweeper.run import RunOptions
+
+@dataclass(frozen=True)
+class BackendRow:
+    """A row of the registry."""
+
+    open: Callable[[RunOptions], Backend]
+    """Start it; imports what it needs, which may take seconds."""
+    parallel: bool
+    """Whether it trains several trials at a time, on several machines if there are."""
 
 
 def _ray(options: RunOptions) -> Backend:
-    from sweeper.backends.ray import RayBackend  # importing Ray takes seconds
+    from sweeper.backends.ray import RayBackend
 
     # The driver need not have the device of the workers of a cluster that it joins.
     device = options.device if options.address else choose_device(options.device).type
@@ -24,25 +35,51 @@ def _ray(options: RunOptions) -> Backend:
 def _local(options: RunOptions) -> Backend:
     from sweeper.backends.local import LocalBackend
 
-    if options.address is not None:
-        raise UserError("--address joins a Ray cluster; leave --backend local away")
-    if options.workers not in (None, 1):
-        raise UserError(
-            f"--backend local trains one trial at a time, found --workers {options.workers}; "
-            "use --backend ray"
-        )
     return LocalBackend(choose_device(options.device).type)
 
 
-BACKENDS: dict[str, Callable[[RunOptions], Backend]] = {"ray": _ray, "local": _local}
+BACKENDS: dict[str, BackendRow] = {
+    "ray": BackendRow(_ray, parallel=True),
+    "local": BackendRow(_local, parallel=False),
+}
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuse, before anything is started, options that no backend can honour.
+
+    Raises:
+        UserError: if the backend or device is unknown or not there, or cannot do what is asked.
+    """
+    if options.backend not in BACKENDS:
+        raise unknown_name("backend", options.backend, BACKENDS)
+    if options.address is None or options.device not in ("auto", "cuda"):
+        choose_device(options.device)
+    if BACKENDS[options.backend].parallel:
+        return
+    if options.address is not None:
+        raise UserError(f"--backend {options.backend} trains in this process; leave --address away")
+    if options.workers not in (None, 1):
+        raise UserError(
+            f"--backend {options.backend} trains one trial at a time, found --workers "
+            f"{options.workers}; use --backend ray"
+        )
 
 
 def open_backend(options: RunOptions) -> Backend:
     """Start the backend that the options name.
 
     Raises:
-        UserError: if there is none of this name, or it cannot be started.
+        UserError: if it cannot be started.
     """
-    if options.backend not in BACKENDS:
-        raise unknown_name("backend", options.backend, BACKENDS)
-    return BACKENDS[options.backend](options)
+    return BACKENDS[options.backend].open(options)
+
+
+def expected_workers(options: RunOptions) -> int:
+    """Say how many trials would be trained at a time on this machine."""
+    if not BACKENDS[options.backend].parallel:
+        return 1
+    if options.workers is not None:
+        return options.workers
+    if choose_device(options.device).type == "cuda":
+        return min(cores(), TRIALS_PER_GPU * torch.cuda.device_count())
+    return cores()

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sweeper.job import Finished, Job, Progress
+from sweeper.worker import record_failure
 from trainer.spec import TrialSpec
 
 ATTEMPTS = 3
 """How often a trial that raises, or whose worker dies, is tried in one run."""
+
+
+TRIALS_PER_GPU = 4
+"""How many trials share a GPU unless the user says otherwise."""
 
 
 class Listener(Protocol):
@@ -55,3 +60,16 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of what the backend holds."""
+
+
+def fail(spec: TrialSpec, job: Job, error: str, listener: Listener) -> None:
+    """Record a trial that raised on its last attempt, and tell the listener what became of it."""
+    try:
+        finished = record_failure(spec, job, error)
+    except OSError as caught:  # a full disk must not end the others, which may yet find room
+        listener.failed(spec, f"{error} (and that could not be recorded: {caught})")
+        return
+    if finished is None:
+        listener.failed(spec, error)
+    else:
+        listener.finished(spec, finished)

@@ -7,9 +7,9 @@ import time
 import traceback
 from collections.abc import Sequence
 
-from sweeper.backends.base import ATTEMPTS, Listener
+from sweeper.backends.base import ATTEMPTS, Listener, fail
 from sweeper.job import Finished, Job, Progress
-from sweeper.worker import record_failure, run_trial
+from sweeper.worker import run_trial
 from trainer.loop import Interrupted
 from trainer.spec import TrialSpec
 
@@ -42,8 +42,7 @@ class LocalBackend:
             except Interrupted:
                 return
             if isinstance(outcome, str):
-                record_failure(spec, job, outcome)
-                listener.failed(spec, outcome)
+                fail(spec, job, outcome, listener)
             else:
                 listener.finished(spec, outcome)
 

@@ -30,17 +30,16 @@ from ray import tune
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.tune.experiment import Trial
 
-from sweeper.backends.base import ATTEMPTS, Listener
+from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener, fail
 from sweeper.environment import cores
 from sweeper.job import Finished, Job, Progress
 from sweeper.stop_file import StopFile
-from sweeper.worker import record_failure, run_trial
+from sweeper.worker import run_trial
 from trainer.errors import UserError
 from trainer.loop import Interrupted
 from trainer.spec import TrialSpec
 
 REPORT_SECONDS = 1.0
-TRIALS_PER_GPU = 4
 OBJECT_STORE_BYTES = 128 * 2**20  # nothing but specs and progress travels
 
 
@@ -89,8 +88,7 @@ class RayBackend:
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(Path(job.folder))
         stop_file.clear()
-        by_id = {spec.trial_id: spec for spec in specs}
-        bridge = _Bridge(by_id, job, listener, stop, stop_file)
+        bridge = _Bridge(job, listener, stop, stop_file)
         tuner = tune.Tuner(
             tune.with_resources(_trainable(specs, job), self._share),
             param_space={"spec": tune.grid_search([spec.to_json() for spec in specs])},
@@ -211,7 +209,6 @@ class _Bridge(tune.Callback):
 
     def __init__(
         self,
-        specs: dict[str, TrialSpec],
         job: Job,
         listener: Listener,
         stop: threading.Event,
@@ -264,9 +261,7 @@ class _Bridge(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         self._training.discard(trial.trial_id)
-        error = _reason(trial)
-        record_failure(_spec(trial), self._job, error)
-        self._listener.failed(_spec(trial), error)
+        fail(_spec(trial), self._job, _reason(trial), self._listener)
 
 
 class _AllStopped(tune.Stopper):
@@ -300,5 +295,6 @@ def _trial_name(trial: Trial) -> str:
 
 def _reason(trial: Trial) -> str:
     """Give the last line of the trial's error, which names the exception."""
-    lines = str(trial.get_error() or "its worker died").strip().splitlines()
-    return lines[-1]
+    path = trial.error_file
+    text = Path(path).read_text() if path and Path(path).exists() else ""
+    return (text.strip() or "its worker died").splitlines()[-1]

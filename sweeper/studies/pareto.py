@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from sweeper import options as opt
-from sweeper.execute import Execution, execute, guarded
+from sweeper.execute import default_folder, execute, guarded, progress_console, typed_command
 from sweeper.ranges import parse_floats, parse_ints, parse_seeds
+from sweeper.run_record import RunOptions
 from sweeper.setting import Setting, prepare
 from sweeper.study import Study, StudyPlan, longest_first
 from trainer import datasets
@@ -45,12 +46,16 @@ def command(
     steps: opt.StepsOption = None,
     architecture: opt.ArchitectureOption = None,
     layers: opt.LayersOption = None,
+    objective: opt.ObjectiveOption = "geco-l0-arm",
+    tolerance: opt.ToleranceOption = 0.03,
+    learning_rate: opt.LearningRateOption = 1e-3,
     study: opt.StudyOption = None,
     backend: opt.BackendOption = "ray",
     address: opt.AddressOption = None,
     device: opt.DeviceOption = "auto",
     workers: opt.WorkersOption = None,
     data_dir: opt.DataDirOption = None,
+    checkpoint_seconds: opt.CheckpointOption = 20.0,
     dry_run: opt.DryRunOption = False,
     json: opt.JsonOption = False,
 ) -> None:
@@ -64,28 +69,31 @@ def command(
     tau_values = parse_floats(row.default_taus if taus is None else taus, paper=row.paper_taus)
     width_values = (row.width,) if widths is None else parse_ints(widths)
     seed_values = parse_seeds(seeds)
-    execution = Execution(
-        study=NAME,
-        dataset=dataset,
-        folder=study,
+    options = RunOptions(
+        folder=study or default_folder(NAME, dataset),
+        command=typed_command(),
         backend=backend,
         address=address,
         device=device,
         workers=workers,
         data_dir=data_dir,
-        dry_run=dry_run,
-        json=json,
+        checkpoint_seconds=checkpoint_seconds,
     )
+    console = progress_console()
     setting = prepare(
         dataset=dataset,
         architecture=architecture,
         layers=layers,
         budget=budget,
         steps=steps,
+        objective=objective,
+        tolerance=tolerance,
+        learning_rate=learning_rate,
         data_dir=data_dir,
-        console=execution.console,
+        console=console,
     )
-    execute(plan(setting, tau_values, width_values, seed_values), execution)
+    planned = plan(setting, tau_values, width_values, seed_values)
+    execute(planned, options, console, dry_run=dry_run, json=json)
 
 
 PARETO = Study(NAME, "sweep τ, find the front of error against dimensions (Figure 2)", command)

@@ -136,6 +136,7 @@ def make_manifest(records, **changes):
             "widths": sorted({spec.width for spec in specs}),
             "seeds": sorted({spec.seed for spec in specs}),
         },
+        "asked": [spec.trial_id for spec in specs],
         "runs": [run],
     }
     return {**manifest, **changes}

@@ -61,10 +61,9 @@ def test_sampled_error_above_tau_while_the_mean_is_below(study_of, trial):
 
 
 def test_missing_trials_are_counted(study_of, trial):
-    request = {"taus": [1.5, 2], "widths": [16], "seeds": [0]}
-    assert "1 of the 2 trials" in only(study_of([trial(1.5)], request=request)).title
-    assert titles(study_of([trial(1.5), trial(2.0)], request=request)) == []
-    assert titles(study_of([trial(1.5)], request={"sizes": [5, 10]})) == []
+    asked = [trial(tau).spec.trial_id for tau in (1.5, 2.0)]
+    assert "1 of the 2 trials" in only(study_of([trial(1.5)], asked=asked)).title
+    assert titles(study_of([trial(1.5), trial(2.0)], asked=asked)) == []
 
 
 def test_damaged_rows_are_named(digits):

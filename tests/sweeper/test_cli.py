@@ -11,7 +11,9 @@ from study import sweeper
 from typer.testing import CliRunner
 
 from sweeper.cli import app
+from sweeper.ledger import Ledger
 from sweeper.studies import STUDIES
+from trainer.__main__ import main as trainer_main
 
 RUN = ("run", "pareto")
 
@@ -36,6 +38,16 @@ BAD_INPUT = [
     ((*RUN, "--backend", "local", "--workers", "2"), "--workers"),
     ((*RUN, "--data-dir", "nowhere", "--dataset", "mnist"), "nowhere"),
     (("status", "nope"), "no study 'nope'"),
+    (("status",), "there are none"),
+    ((*RUN, "--layers", "99999999999999999999"), "--layers"),
+    ((*RUN, "--layers", "99999999,8"), "--layers must be from 1"),
+    ((*RUN, "--layers", ""), "--layers"),
+    ((*RUN, "--widths", "100000000000"), "width must be"),
+    ((*RUN, "--objective", "elbo"), "unknown objective 'elbo'"),
+    ((*RUN, "--tolerance", "-1"), "tolerance"),
+    ((*RUN, "--learning-rate", "0"), "learning_rate"),
+    ((*RUN, "--backend", "slurm", "--dry-run"), "unknown backend 'slurm'"),
+    (("data", "show", "digits", "--out", "x.foo"), "x.foo"),
     (("report", "nope"), "no study 'nope'"),
     (("data", "show", "mnits"), "did you mean 'mnist'"),
     (("data", "fetch", "mnits"), "did you mean 'mnist'"),
@@ -81,9 +93,40 @@ def test_data_that_is_no_data_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "studies").exists()
 
 
-def test_a_locked_folder_is_refused(finished: Path, tmp_path: Path) -> None:
-    from sweeper.ledger import Ledger
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter.tex").touch()
+    for path in (thesis, thesis / "chapter.tex", thesis / "chapter.tex" / "x"):
+        ran = sweeper(*RUN, "--backend", "local", "--study", str(path), cwd=tmp_path)
+        assert ran.returncode == 2
+        assert ran.stderr.count("\n") == 1
+        assert "chapter.tex" in ran.stderr
+    assert [path.name for path in thesis.iterdir()] == ["chapter.tex"]
 
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tau", "0"), "tau"),
+        (("--tau", "1", "--width", "100000000000000"), "width"),
+        (("--tau", "1", "--dataset", "digit"), "did you mean 'digits'"),
+        (("--tau", "1", "--objective", "x"), "unknown objective"),
+        (("--tau", "1", "--device", "gpu"), "unknown device"),
+    ],
+)
+def test_the_trainer_refuses_bad_input_in_one_line(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trainer_main(list(arguments)) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert words in shown.err
+
+
+def test_a_locked_folder_is_refused(finished: Path, tmp_path: Path) -> None:
     with Ledger(finished).locked():
         command = (*RUN, "--taus", "2..9", "--steps", "400", "--layers", "16")
         ran = sweeper(*command, "--study", str(finished), cwd=tmp_path)

@@ -103,7 +103,8 @@ def test_a_row_of_an_older_version_is_read(tmp_path: Path, make_record: MakeReco
     ledger = Ledger(tmp_path)
     ledger.record(make_record())
     (path,) = ledger.trials.iterdir()
-    pq.write_table(pq.read_table(path).drop_columns(["layers", "pack_size"]), path)
+    older = pq.read_table(path).drop_columns(["layers", "pack_size"])
+    pq.write_table(older.replace_schema_metadata(None), path)
     (row,) = ledger.rows().to_pylist()
     assert row["pack_size"] is None
     assert row["open_gates"] == 3
@@ -191,8 +192,65 @@ def test_a_folder_of_another_kind_is_refused(manifest: str, words: str, tmp_path
         Ledger(tmp_path).manifest()
 
 
-def test_a_folder_with_other_files_is_not_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
+@pytest.mark.parametrize("damage", ["no version", "no asked", "runs is text"])
+def test_a_damaged_manifest_is_named(damage: str, finished: Path, tmp_path: Path) -> None:
+    manifest = json.loads((finished / "study.json").read_text())
+    if damage == "runs is text":
+        manifest["runs"] = "none"
+    else:
+        del manifest[{"no version": "schema_version", "no asked": "asked"}[damage]]
+    (tmp_path / "study.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="is damaged: "):
+        Ledger(tmp_path).manifest()
+
+
+def test_a_flipped_bit_in_a_row_is_noticed(finished: Path, tmp_path: Path) -> None:
+    """Whichever bit it is: the row is the one that was written, or it is none."""
+    path = next((finished / "trials").iterdir())
+    content = path.read_bytes()
+    whole = Ledger(finished).row(path.stem)
+    ledger = Ledger(tmp_path)
+    ledger.trials.mkdir()
+    flips = np.random.default_rng(0).integers(0, 8 * len(content), 400)
+    noticed = 0
+    for flip in flips:
+        damaged = bytearray(content)
+        damaged[flip // 8] ^= 1 << (flip % 8)
+        (ledger.trials / path.name).write_bytes(damaged)
+        row = ledger.row(path.stem)
+        assert row in (None, whole)
+        noticed += row is None
+    assert noticed > 100
+
+
+def test_damaged_curves_and_samples_are_left_out(
+    tmp_path: Path, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(tmp_path)
+    trial_id = make_record().spec.trial_id
+    for folder, ending in ((ledger.curves, "parquet"), (ledger.samples, "npz")):
+        folder.mkdir()
+        (folder / f"{trial_id}.{ending}").write_bytes(b"PK\x03\x04 cut off")
+    assert len(ledger.curve(trial_id)) == 0
+    assert ledger.sample(trial_id) == {}
+    assert caplog.text.count("cannot be read") == 2
+
+
+def test_a_failed_trial_keeps_its_checkpoints(tmp_path: Path, make_record: MakeRecord) -> None:
+    ledger = Ledger(tmp_path)
+    for seed, kept in ((0, False), (1, True)):
+        record = make_record(seed, TrialResult.of_failure("x", "cpu") if kept else None)
+        checkpoint = ledger.checkpoints / record.spec.trial_id / "state"
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+        ledger.record(record)
+        assert checkpoint.exists() is kept
+
+
+@pytest.mark.parametrize("kind", ["files", "file"])
+def test_a_path_with_something_else_is_not_taken_over(kind: str, tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis.tex"
+    thesis.touch()
     with pytest.raises(UserError, match=r"thesis\.tex"):
-        Ledger(tmp_path).write_manifest({"study": "pareto"})
-    assert json.dumps([path.name for path in tmp_path.iterdir()]) == '["thesis.tex"]'
+        Ledger(tmp_path if kind == "files" else thesis).refuse_strangers()
+    assert list(tmp_path.iterdir()) == [thesis]

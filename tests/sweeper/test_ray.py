@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -46,8 +47,8 @@ def test_killed_workers_and_runs_change_nothing(tmp_path: Path) -> None:
     assert undisturbed.returncode == 0, undisturbed.stderr
     folder = tmp_path / STUDY
 
-    process = start(*LONG, cwd=tmp_path)
-    wait_for(lambda: len(list(folder.glob("checkpoints/*/attempt.json"))) == 2)
+    process = start(*LONG, "--checkpoint-seconds", "0.2", cwd=tmp_path)
+    wait_for(lambda: len(list(folder.glob("checkpoints/*/*.safetensors"))) >= 2)
     os.kill(wait_for(lambda: _workers(process.pid))[0], signal.SIGKILL)
     wait_for(lambda: max(_attempts(folder)) == 2)
     kill_all(process)
@@ -76,6 +77,42 @@ def test_interrupted_it_stops_within_seconds_and_goes_on(tmp_path: Path) -> None
     assert len(list(folder.glob("checkpoints/*"))) == 2
     assert not list(folder.glob("trials/*"))
     assert not (folder / "stop").exists()
+
+
+def test_a_signal_to_the_whole_group_leaves_in_time(tmp_path: Path) -> None:
+    """As batch systems send it: Ray's own processes end with it, and its calls would block."""
+    folder = tmp_path / STUDY
+    process = start("run", "pareto", "--taus", "2,3", "--steps", "40000", cwd=tmp_path)
+    wait_for(lambda: len(list(folder.glob("checkpoints/*/attempt.json"))) == 2)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGTERM)
+    _, stderr = process.communicate(timeout=90)
+    assert process.returncode == 130, stderr
+    assert time.monotonic() - began < 40
+    assert "run the same command again" in stderr
+    manifest = json.loads((folder / "study.json").read_text())
+    assert manifest["runs"][-1]["outcome"] == "interrupted"
+
+
+def test_a_trial_that_raises_is_recorded_and_does_not_stop_the_others(
+    finished: Path, tmp_path: Path
+) -> None:
+    """A file lies where the trial wants to keep its checkpoints."""
+    failing = study.rows(finished)[0]["trial_id"]
+    folder = shutil.copytree(finished, tmp_path / "s")
+    for kept in ("trials", "checkpoints"):
+        shutil.rmtree(folder / kept)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / failing).touch()
+    ran = sweeper(*SMALL, "--study", str(folder), cwd=tmp_path)
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stderr.count("failed: ") == 1
+    statuses = {row["trial_id"]: row["status"] for row in study.rows(folder)}
+    errors = {row["trial_id"]: row["error"] for row in study.rows(folder)}
+    assert statuses.pop(failing) == "failed"
+    assert "Error" in errors[failing]
+    assert "failed" not in statuses.values()
+    assert len(statuses) == 1
 
 
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path) -> None:

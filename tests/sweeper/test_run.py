@@ -15,8 +15,14 @@ import pytest
 import study
 from study import kill_all, start, sweeper, wait_for
 
+from sweeper.job import Job
+from sweeper.ledger import Ledger
+from sweeper.worker import record_failure, run_trial
+from trainer import TrialSpec
+
 LOCAL = ("--backend", "local", "--layers", "16")
 LONG = ("run", "pareto", "--taus", "2,3", "--steps", "3000", *LOCAL)
+OFTEN = ("--checkpoint-seconds", "0.2")
 
 
 def _json(ran: Any) -> dict[str, Any]:
@@ -73,6 +79,9 @@ def test_asking_for_more_trains_only_what_is_missing(finished: Path, tmp_path: P
     seeded = _json(sweeper(*command, "--taus", "3", "--seeds", "2", cwd=tmp_path))
     assert (seeded["run"]["trained"], seeded["run"]["reused"]) == (1, 1)
     assert len(study.rows(folder)) == 4
+    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    assert (told["finished"], told["asked"]) == (4, 4)
+    assert "have not finished" not in (folder / "report" / "report.html").read_text()
     request = json.loads((folder / "study.json").read_text())["request"]
     assert request == {"taus": [2.0, 3.0, 4.0], "widths": [16], "seeds": [0, 1]}
 
@@ -88,12 +97,16 @@ def test_another_question_in_the_same_folder_is_refused(finished: Path, tmp_path
 def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    """Killed while it trains, twice: once in each trial."""
+    """Killed once in each trial, after a checkpoint from which it is to go on."""
     folder = tmp_path / "studies" / "pareto-digits"
     for done in (0, 1):
-        process = start(*LONG, cwd=tmp_path)
-        wait_for(lambda n=done: len(list(folder.glob("checkpoints/*/attempt.json"))) == 1
-                 and len(list(folder.glob("trials/*.parquet"))) == n)  # fmt: skip
+        process = start(*LONG, *OFTEN, cwd=tmp_path)
+        wait_for(
+            lambda n=done: (
+                list(folder.glob("checkpoints/*/*.safetensors"))
+                and len(list(folder.glob("trials/*.parquet"))) == n
+            )
+        )
         kill_all(process)
     ended = sweeper(*LONG, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -170,3 +183,33 @@ def test_a_trial_alone_is_the_trial_of_the_study(finished: Path) -> None:
     alone = json.loads(ran.stdout)
     assert alone["test_sse_sampled"] == row["test_sse_sampled"]
     assert alone["open_gates"] == row["open_gates"]
+
+
+def test_what_is_recorded_is_neither_trained_again_nor_overwritten(
+    finished: Path, tmp_path: Path
+) -> None:
+    """As when a worker dies after recording its trial, before it could say so."""
+    folder = shutil.copytree(finished, tmp_path / "s")
+    ledger = Ledger(folder)
+    spec = TrialSpec.from_json(ledger.rows()["spec"][0].as_py())
+    before = study.contents(folder)
+    job = Job(study="pareto", folder=str(folder), device="cpu")
+
+    def never(progress: object) -> None:
+        raise AssertionError("trained again")
+
+    assert run_trial(spec, job, never, lambda: False).seconds == 0
+    assert record_failure(spec, job, "its worker died") is not None
+    assert study.contents(folder) == before
+
+
+def test_a_study_that_was_killed_says_so(undisturbed: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(undisturbed, tmp_path / "s")
+    manifest = json.loads((folder / "study.json").read_text())
+    manifest["runs"][-1]["outcome"] = "running"
+    (folder / "study.json").write_text(json.dumps(manifest))
+    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    assert told["last_run"]["outcome"] == "killed"
+    with Ledger(folder).locked():
+        told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    assert told["last_run"]["outcome"] == "running"

@@ -95,7 +95,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     checkpoint = folder.latest(CPU)
     assert checkpoint is not None
     assert f"{checkpoint.step:012d}" == older.name[:12]
-    assert "damaged" in caplog.text
+    assert "cannot be continued from" in caplog.text
     _assert_same_end(whole, _train(spec, digits, Hooks(checkpoints=folder)))
 
 
@@ -116,8 +116,7 @@ def test_a_checkpoint_of_another_trial_is_not_continued(
     spec = make_spec(steps=20)
     folder = CheckpointFolder(tmp_path, spec.trial_id)
     _train(spec, digits, Hooks(checkpoints=folder, checkpoint_seconds=0))
-    with pytest.raises(ValueError, match="lies with"):
-        CheckpointFolder(tmp_path, "0123456789abcdef").latest(CPU)
+    assert CheckpointFolder(tmp_path, "0123456789abcdef").latest(CPU) is None
 
 
 def test_a_trial_that_explodes_is_diverged_and_ends_early(digits: Dataset, make_spec: Any) -> None:

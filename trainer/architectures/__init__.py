@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 
 from trainer.architectures.conv28 import CONV28
+from trainer.architectures.conv64 import CONV64
 from trainer.architectures.dense import DENSE
 from trainer.architectures.vae import VAE, Architecture, ImageShape
 from trainer.errors import UserError, unknown_name
+from trainer.spec import MOST_UNITS
 
-ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in (DENSE, CONV28)}
+ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in (DENSE, CONV28, CONV64)}
 
 
 def architecture(name: str) -> Architecture:
@@ -31,10 +33,12 @@ def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) 
     """
     if text is None:
         layers = row.default_layers(image_shape)
-    elif all(part.strip().isdecimal() and int(part) > 0 for part in text.split(",")):
+    elif all(part.strip().isdecimal() and len(part) < 9 for part in text.split(",")):
         layers = tuple(int(part) for part in text.split(","))
     else:
         raise UserError(f"--layers must be positive whole numbers such as 128,64, found {text!r}")
+    if not 1 <= min(layers) <= max(layers) <= MOST_UNITS:
+        raise UserError(f"--layers must be from 1 to {MOST_UNITS}, found {text!r}")
     with torch.device("meta"):  # checks without making the weights
         row.build(image_shape, 1, layers)
     return layers

@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainer.datasets.base import Dataset, DatasetInfo
+from trainer.datasets.cars3d import CARS3D
+from trainer.datasets.cifar import CIFAR_10, CIFAR_100
 from trainer.datasets.digits import DIGITS
-from trainer.datasets.download import Progress, fetch_files
+from trainer.datasets.download import fetch_files
+from trainer.datasets.dsprites import DSPRITES
 from trainer.datasets.fashion_mnist import FASHION_MNIST
 from trainer.datasets.mnist import MNIST
+from trainer.datasets.rooms import ROOMS
+from trainer.datasets.shapes3d import SHAPES3D
+from trainer.datasets.sources import Progress
+from trainer.datasets.sprites import SPRITES
 from trainer.datasets.store import open_dataset
+from trainer.datasets.tiles import TILES
 from trainer.errors import unknown_name
 
 __all__ = ["DATASETS", "Dataset", "DatasetInfo", "Progress", "fetch", "info", "load"]
@@ -18,6 +26,14 @@ DATASETS: dict[str, DatasetInfo] = {
     "digits": DIGITS,
     "mnist": MNIST,
     "fashion-mnist": FASHION_MNIST,
+    "sprites": SPRITES,
+    "rooms": ROOMS,
+    "tiles": TILES,
+    "dsprites": DSPRITES,
+    "shapes3d": SHAPES3D,
+    "cars3d": CARS3D,
+    "cifar-10": CIFAR_10,
+    "cifar-100": CIFAR_100,
 }
 
 
@@ -32,17 +48,18 @@ def info(name: str) -> DatasetInfo:
     return DATASETS[name]
 
 
-def load(name: str, data_dir: Path | None = None) -> Dataset:
+def load(name: str, data_dir: Path | None = None, progress: Progress | None = None) -> Dataset:
     """Open a data set; takes milliseconds once its files have been converted.
 
     Args:
         name: a name in `DATASETS`.
         data_dir: where to look first; then in `$SWEEPER_DATA`, then in the user's cache.
+        progress: told (what is converted, bytes written, bytes in all) if that is to be done.
 
     Raises:
         UserError: if it is unknown, not on disk, or its files are not the official ones.
     """
-    return open_dataset(info(name), data_dir)
+    return open_dataset(info(name), data_dir, progress)
 
 
 def fetch(

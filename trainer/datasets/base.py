@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,18 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.datasets.rendered import Rendered, spread
 from trainer.datasets.sources import SourceFile
+from trainer.datasets.stream import Stream
 
 Images: TypeAlias = NDArray[np.uint8]
 """Images as stored: uint8 [count, channels, height, width]."""
 
+ImageSet: TypeAlias = Images | Rendered
+"""Images that are stored, or made when asked for: `len`, `shape` and `[slice or index array]`."""
+
 _BLOCK = 4096  # images converted to float64 at a time
+_MANY, _SURVEYED = 100_000, 8192  # of more images than the first, the second stand for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +34,9 @@ class Dataset:
 
     name: str
     """Its row in `DATASETS`."""
-    train: Images
+    train: ImageSet
     """uint8 [count, channels, height, width]; memory-mapped where it comes from files."""
-    test: Images
+    test: ImageSet
     """The held-out images, in the same form."""
     levels: int
     """The uint8 value that means 1.0."""
@@ -47,13 +54,17 @@ class Dataset:
         """The sse of always answering the mean training image: from this τ up no latent is needed.
 
         Squared error summed over an image's pixels in [0, 1], averaged over the training images:
-        E‖x‖² − ‖E x‖². The sums are of whole numbers, which float64 holds exactly.
+        E‖x‖² − ‖E x‖². The sums are of whole numbers, which float64 holds exactly. Of a
+        very large set, some thousand images that are evenly spread over it stand for all.
         """
-        count = len(self.train)
-        pixel_sums = np.zeros(self.train[0].size)
+        images = self.train
+        if len(images) > _MANY:
+            images = images[spread(len(images), _SURVEYED)]
+        count = len(images)
+        pixel_sums = np.zeros(math.prod(self.image_shape))
         squares = 0.0
         for start in range(0, count, _BLOCK):
-            block = self.train[start : start + _BLOCK].reshape(-1, pixel_sums.size)
+            block = images[start : start + _BLOCK].reshape(-1, pixel_sums.size)
             block = block.astype(np.float64)
             pixel_sums += block.sum(axis=0)
             squares += float(np.vdot(block, block))
@@ -84,14 +95,28 @@ class DatasetInfo:
     """What `--taus paper` means; empty if no paper has a figure for this data set."""
     files: tuple[SourceFile, ...] = ()
     """The official files it is made from; empty if it comes with this package."""
-    read: Callable[[Sequence[Path]], tuple[Images, Images]]
-    """Reads (train, test) from the verified `files`, given in that order."""
+    read: Callable[[Sequence[Path]], tuple[ImageSet | Stream, ImageSet | Stream]]
+    """Reads (train, test) from the verified `files`, given in that order; a `Stream` only from
+    files, rendered images only without."""
 
 
-def content_sha256(train: Images, test: Images, levels: int) -> str:
-    """Hash what a trial gets to see: pixels, shapes and scale, but not where they came from."""
-    header = json.dumps({"levels": levels, "train": train.shape, "test": test.shape})
-    digest = hashlib.sha256(header.encode())
-    digest.update(np.ascontiguousarray(train).data)
-    digest.update(np.ascontiguousarray(test).data)
+def content_sha256(train: ImageSet, test: ImageSet, levels: int) -> str:
+    """Hash what a trial gets to see: pixels, shapes and scale, but not where they came from.
+
+    Of a rendered set, its fingerprint stands for the pixels.
+    """
+    digest = begin_sha256(train.shape, test.shape, levels)
+    for images in (train, test):
+        if isinstance(images, Rendered):
+            digest.update(images.fingerprint())
+        else:
+            digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
+
+
+def begin_sha256(
+    train_shape: tuple[int, ...], test_shape: tuple[int, ...], levels: int
+) -> hashlib._Hash:
+    """Begin the hash of a data set; the pixels follow, those to train on first."""
+    header = json.dumps({"levels": levels, "train": train_shape, "test": test_shape})
+    return hashlib.sha256(header.encode())

@@ -7,12 +7,12 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
 from trainer.datasets.base import DatasetInfo
 from trainer.datasets.sources import (
+    Progress,
     SourceFile,
     cache_folder,
     find_fault,
@@ -21,9 +21,6 @@ from trainer.datasets.sources import (
     verify,
 )
 from trainer.errors import UserError
-
-Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes received and the bytes in all (None if not announced)."""
 
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30

@@ -7,10 +7,15 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from trainer.errors import UserError
+
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Called with what is under way, the bytes done and the bytes in all (None if not known)."""
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading from `open_content` can raise."""
@@ -26,12 +31,12 @@ class SourceFile:
     """As downloaded, for example `train-images-idx3-ubyte.gz`."""
     urls: tuple[str, ...]
     """Where to download it; the first that works is used."""
-    size: int
-    """Bytes that `digest` is the hash of."""
+    size: int | None
+    """Bytes that `digest` is the hash of; None if not published."""
     digest: str
     """Hexadecimal hash."""
     algorithm: str = "sha256"
-    """Of `digest`, a name `hashlib` knows."""
+    """Of `digest`: a name `hashlib` knows, or `git-blob` for the id git gives the file."""
     of_content: bool = True
     """Whether `size` and `digest` are of the uncompressed content, so that a file that was
     compressed again, or not at all, is accepted too; otherwise they are of the file as it is."""
@@ -95,9 +100,9 @@ def explain(error: Exception) -> str:
 
 def find_fault(path: Path, file: SourceFile) -> str | None:
     """Say what was expected and what was found if `path` is not the official file."""
-    digest = hashlib.new(file.algorithm, usedforsecurity=False)
     size = 0
     try:
+        digest = _new_digest(path, file)
         with open_content(path) if file.of_content else path.open("rb") as content:
             while chunk := content.read(_CHUNK):
                 size += len(chunk)
@@ -105,13 +110,22 @@ def find_fault(path: Path, file: SourceFile) -> str | None:
     except READ_ERRORS as error:
         return explain(error)
     found = digest.hexdigest()
-    if (size, found) == (file.size, file.digest):
+    if found == file.digest and file.size in (None, size):
         return None
+    expected = "" if file.size is None else f"{file.size} "
     what = "uncompressed" if file.of_content else "compressed"
     return (
-        f"expected {file.size} {what} bytes with {file.algorithm} {file.digest}, "
+        f"expected {expected}{what} bytes with {file.algorithm} {file.digest}, "
         f"found {size} with {found}"
     )
+
+
+def _new_digest(path: Path, file: SourceFile) -> hashlib._Hash:
+    """Begin the hash of a file."""
+    if file.algorithm != "git-blob":
+        return hashlib.new(file.algorithm, usedforsecurity=False)
+    assert not file.of_content  # git hashes the file as it is, its length first
+    return hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
 
 
 def verify(path: Path, file: SourceFile) -> None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from trainer.datasets.base import Dataset, DatasetInfo, Images, content_sha256
-from trainer.datasets.sources import cache_folder, locate, search_folders, verify
+from trainer.datasets.base import Dataset, DatasetInfo, content_sha256
+from trainer.datasets.convert import convert
+from trainer.datasets.sources import Progress, cache_folder, locate, search_folders, verify
+from trainer.datasets.stream import Stream
 from trainer.errors import MissingDataError, UserError
 from trainer.files import write_atomic
 
@@ -25,10 +24,17 @@ _FORMAT = 1  # raise it when the same files are to be converted differently
 _VERIFIED = "verified.json"
 
 
-def open_dataset(info: DatasetInfo, data_dir: Path | None = None) -> Dataset:
+def open_dataset(
+    info: DatasetInfo, data_dir: Path | None = None, progress: Progress | None = None
+) -> Dataset:
     """Open a data set, converting its files first if that has not been done yet.
 
     Several processes may do this at once. With its files gone, an earlier conversion is used.
+
+    Args:
+        info: its registry row.
+        data_dir: where to look for the files first.
+        progress: told (what is converted, bytes written, bytes in all) during a conversion.
 
     Raises:
         MissingDataError: if the files are not found.
@@ -36,6 +42,8 @@ def open_dataset(info: DatasetInfo, data_dir: Path | None = None) -> Dataset:
     """
     if not info.files:
         train, test = info.read(())
+        assert not isinstance(train, Stream)
+        assert not isinstance(test, Stream)
         sha256 = content_sha256(train, test, info.levels)
         return Dataset(info.name, train, test, info.levels, sha256)
     folders = search_folders(info.name, data_dir)
@@ -44,7 +52,7 @@ def open_dataset(info: DatasetInfo, data_dir: Path | None = None) -> Dataset:
     conversion = conversion_folder(info)
     try:
         if len(paths) == len(info.files):
-            _convert_if_new(info, paths, conversion)
+            _convert_if_new(info, paths, conversion, progress)
         elif not conversion.is_dir():
             raise _not_found(info, folders)
         return _open(info, conversion)
@@ -62,7 +70,9 @@ def conversion_folder(info: DatasetInfo) -> Path:
     return cache_folder() / info.name / f"converted-{key}"
 
 
-def _convert_if_new(info: DatasetInfo, paths: list[Path], conversion: Path) -> None:
+def _convert_if_new(
+    info: DatasetInfo, paths: list[Path], conversion: Path, progress: Progress | None
+) -> None:
     """Bring about that `conversion` exists and that `paths` are known to have its content."""
     stamps = {str(path): _stamp(path) for path in paths}  # before hashing: a later change shows
     known = _read_note(info, conversion)
@@ -71,7 +81,7 @@ def _convert_if_new(info: DatasetInfo, paths: list[Path], conversion: Path) -> N
     for path, file in zip(paths, info.files, strict=True):
         verify(path, file)
     if not conversion.is_dir():
-        _convert(info, paths, conversion)
+        convert(info, paths, conversion, progress)
     # If another process notes its files at this moment, one note is lost and made again later.
     write_atomic(conversion / _VERIFIED, json.dumps(known | stamps, indent=1).encode())
 
@@ -90,39 +100,6 @@ def _read_note(info: DatasetInfo, conversion: Path) -> dict[str, list[int]]:
 def _stamp(path: Path) -> list[int]:
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
-
-
-def _convert(info: DatasetInfo, paths: list[Path], conversion: Path) -> None:
-    """Write a whole conversion or none; the first of several processes provides it."""
-    train, test = (np.ascontiguousarray(images) for images in info.read(paths))
-    meta = {
-        "levels": info.levels,
-        "train_shape": train.shape,
-        "test_shape": test.shape,
-        "sha256": content_sha256(train, test, info.levels),
-    }
-    conversion.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=conversion.parent))
-    try:
-        _save(temporary / "train.npy", train)
-        _save(temporary / "test.npy", test)
-        write_atomic(temporary / "meta.json", json.dumps(meta, indent=1).encode())
-        temporary.chmod(0o755)
-        temporary.rename(conversion)
-    except OSError:
-        # A folder cannot be renamed onto one that has files: then another process was first.
-        if not conversion.is_dir():
-            raise
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-
-
-def _save(path: Path, images: Images) -> None:
-    with path.open("wb") as file:
-        np.save(file, images)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _open(info: DatasetInfo, conversion: Path) -> Dataset:

@@ -28,8 +28,8 @@ def sample_pair(
     Returns:
         ν1 and ν2, of `gate_logits`' type, [batch, width] each.
     """
-    first = torch.where(sampling, uniform > open_probability(-gate_logits, k), exists)
-    second = torch.where(sampling, uniform < open_probability(gate_logits, k), exists)
+    first = exists & (~sampling | (uniform > open_probability(-gate_logits, k)))
+    second = exists & (~sampling | (uniform < open_probability(gate_logits, k)))
     return first.to(gate_logits.dtype), second.to(gate_logits.dtype)
 
 

@@ -66,7 +66,7 @@ def step(
     )
     gradient = Variables(
         gradient.parameters,
-        gradient.gate_logits + torch.where(state.hit, arm, 0),  # line 29
+        gradient.gate_logits + torch.where(state.hit & constants.exists, arm, 0),  # line 29
         -gradient.multiplier,
     )
     moved, adam_state = _optimize(variables, gradient, state, constants)
@@ -102,9 +102,8 @@ def _lagrangian(
     )
     kl = (vae.kl_elementwise(mean, log_variance) * gates_2).sum(1)
     kl_per_gate = kl / gates_2.sum(1).clamp(min=1)  # all gates may be closed
-    l0 = torch.where(
-        constraint <= 0, gates.open_probability(variables.gate_logits, constants.k).sum(), 0
-    )
+    probability = gates.open_probability(variables.gate_logits, constants.k)
+    l0 = torch.where(constraint <= 0, (probability * constants.exists).sum(), 0)
     loss = (
         geco.multiplier(variables.multiplier) * geco.with_value_of(constraint_ma, constraint)
         + kl_per_gate.mean()

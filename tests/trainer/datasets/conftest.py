@@ -30,6 +30,26 @@ def idx_bytes():
     return to_idx
 
 
+@pytest.fixture
+def official(tmp_path):
+    """Make a file the official one of a data set: writes it and gives a row that has its hash."""
+
+    def make(row, content, read):
+        (file,) = row.files
+        folder = tmp_path / "data" / row.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file.name).write_bytes(content)
+        hashed = content
+        if file.algorithm == "git-blob":
+            hashed = f"blob {len(content)}".encode() + b"\0" + content
+        algorithm = {"git-blob": "sha1"}.get(file.algorithm, file.algorithm)
+        digest = hashlib.new(algorithm, hashed).hexdigest()
+        size = None if file.size is None else len(content)
+        return replace(row, files=(replace(file, size=size, digest=digest),), read=read)
+
+    return make
+
+
 class Tiny:
     """A data set in MNIST's format: a few 28×28 images, with a row that has their hashes."""
 

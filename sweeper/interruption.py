@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM: the first stops a run cleanly, the second at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+GRACE_SECONDS = 20.0
+"""How long a clean stop may take. A signal to the whole process group, as batch systems send it,
+ends Ray's own processes too, and then its calls would block for a minute and more."""
+
+
+class Interruption:
+    """Sets `stop` at the first signal, and raises KeyboardInterrupt at the second.
+
+    Args:
+        on_stop: called at the first signal.
+        on_stuck: called in another thread if the run has not ended `GRACE_SECONDS` later.
+    """
+
+    def __init__(self, on_stop: Callable[[], None], on_stuck: Callable[[], None]) -> None:
+        self.stop = threading.Event()
+        self._on_stop = on_stop
+        self._deadline = threading.Timer(GRACE_SECONDS, on_stuck)
+        self._deadline.daemon = True
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Listen to the signals while the body runs."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
+        try:
+            yield
+        finally:
+            self._deadline.cancel()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Take the signals over, again if something else has taken them, as Ray does."""
+        for number in SIGNALS:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        self.stop.set()
+        self._on_stop()
+        self._deadline.start()

@@ -1,0 +1,86 @@
+"""What `study.json` says of a run: there from the run's start, so that one that is killed shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeper.environment import git_commit, hardware, package_versions
+from sweeper.ledger import Ledger, now
+from sweeper.plan import widened
+from sweeper.study import StudyPlan
+
+RUNNING = "running"
+KILLED = "killed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How, where and with what a study is run; its results do not depend on it."""
+
+    folder: Path
+    command: str
+    """As typed, for the record and to say how to go on."""
+    backend: str = "ray"
+    address: str | None = None
+    device: str = "auto"
+    workers: int | None = None
+    data_dir: Path | None = None
+    checkpoint_seconds: float = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What a run did."""
+
+    outcome: str
+    """`done`, `interrupted` or `failed` (some trial failed)."""
+    trained: int = 0
+    reused: int = 0
+    failed: int = 0
+    wall_seconds: float = 0.0
+    trial_seconds: float = 0.0
+    overhead: float | None = None
+    """Wall time over (summed trial seconds over workers); None unless all was trained."""
+
+
+class RunRecord:
+    """The entry of one run in its study's manifest."""
+
+    def __init__(self, ledger: Ledger, plan: StudyPlan, options: RunOptions) -> None:
+        self._ledger = ledger
+        before: dict[str, Any] = ledger.manifest() if ledger.exists else {}
+        runs = [
+            run | {"outcome": KILLED} if run["outcome"] == RUNNING else run
+            for run in before.get("runs", [])
+        ]
+        self._entry: dict[str, Any] = {
+            "command": options.command,
+            "started_at": now().isoformat(),
+            "finished_at": None,
+            "outcome": RUNNING,
+            "backend": options.backend,
+            "hardware": hardware(),
+            "versions": package_versions(),
+            "git_commit": git_commit(),
+        }
+        asked = dict.fromkeys([*before.get("asked", []), *(spec.trial_id for spec in plan.specs)])
+        self._manifest: dict[str, Any] = {
+            "study": plan.study,
+            "dataset": plan.dataset.name,
+            "setting": plan.setting,
+            "request": widened(before.get("request", {}), plan),
+            "asked": list(asked),
+            "runs": [*runs, self._entry],
+        }
+
+    def open(self, *, device: str, workers: int) -> None:
+        """Write the entry of a run that begins."""
+        self._entry.update(device=device, workers=workers)
+        self._ledger.write_manifest(self._manifest)
+
+    def close(self, summary: RunSummary) -> None:
+        """Write how the run ended."""
+        self._entry.update(asdict(summary), finished_at=now().isoformat())
+        self._ledger.write_manifest(self._manifest)
