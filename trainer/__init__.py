@@ -2,6 +2,8 @@
 
 Trains with torch and numpy alone; checkpoints and models need safetensors. The types are here,
 training is in `trainer.loop`, so that programs that only read results need not load torch.
+"""
+
 from trainer.errors import UserError
 from trainer.spec import Status, TrialResult, TrialSpec
 
