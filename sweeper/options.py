@@ -23,7 +23,7 @@ StepsOption: TypeAlias = Annotated[
 ]
 ArchitectureOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="dense or conv28. Default: the data set's."),
+    typer.Option(help="dense, conv28 or conv64. Default: the data set's."),
 ]
 LayersOption: TypeAlias = Annotated[
     str | None,

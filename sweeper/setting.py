@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 from trainer import datasets
 from trainer.datasets import Dataset
@@ -88,29 +90,36 @@ def load_or_fetch(name: str, data_dir: Path | None, console: Console) -> Dataset
     Raises:
         UserError: if it is neither on disk nor to be had, or is not what it should be.
     """
-    try:
-        return datasets.load(name, data_dir)
-    except MissingDataError:
-        fetch(name, data_dir, console)
-        return datasets.load(name, data_dir)
+    with _progress_bars(console) as show:
+        try:
+            return datasets.load(name, data_dir, show)
+        except MissingDataError:
+            datasets.fetch(name, data_dir, show)
+            return datasets.load(name, data_dir, show)
 
 
 def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...]:
-    """Download a data set, with a progress bar.
+    """Download a data set, with a progress bar a file.
 
     Raises:
         UserError: if a file cannot be downloaded, verified or written.
     """
-    datasets.info(name)
-    columns = (TextColumn("{task.description}"), DownloadColumn())
+    with _progress_bars(console) as show:
+        return datasets.fetch(name, data_dir, show)
+
+
+@contextmanager
+def _progress_bars(console: Console) -> Iterator[datasets.Progress]:
+    """Show, in a terminal, a bar for each file that is downloaded or converted."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        tasks: dict[str, int] = {}
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def show(file: str, done: int, total: int | None) -> None:
             if file not in tasks:
-                tasks[file] = bar.add_task(file, total=total)
-            bar.update(tasks[file], completed=done, total=total)  # type: ignore[arg-type]
+                tasks[file] = bars.add_task(file, total=total)
+            bars.update(tasks[file], completed=done, total=total)
 
-        return datasets.fetch(name, data_dir, show)
+        yield show

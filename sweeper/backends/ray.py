@@ -24,6 +24,9 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a sweep tells nobody that it runs
+if (Path.home() / ".ray" / "auth_token").exists():
+    # Where this user has a token, show it: joining a cluster by its address, Ray would not.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 import ray
 from ray import tune
@@ -107,6 +110,8 @@ class RayBackend:
                 verbose=0,
             ),
         )
+        # What becomes of trials is told by the listener; Tune would say it again in its words.
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         try:
             tuner.fit()
         finally:
