@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import io
 import json
 import logging
@@ -18,19 +17,19 @@ import socket
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sweeper.schema import CURVE_SCHEMA, SCHEMA_VERSION, TRIAL_SCHEMA
+from sweeper.tables import read_row, read_table, to_parquet
+from sweeper.trial_record import TrialRecord
 from trainer.errors import UserError
 from trainer.files import write_atomic
-from trainer.spec import Status, TrialResult, TrialSpec
+from trainer.spec import Status
 
 FORMAT = "bottleneck-sweeper-study"
 MANIFEST_KEYS = {
@@ -43,51 +42,7 @@ MANIFEST_KEYS = {
     "runs": list,
 }
 
-DIGEST = b"content-sha256"
-"""Under this key of a file's metadata stands the hash of its values."""
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialRecord:
-    """Everything the ledger keeps of a finished trial."""
-
-    study: str
-    spec: TrialSpec
-    result: TrialResult
-    attempts: int
-    started_at: datetime
-    finished_at: datetime
-    versions: dict[str, str]
-    pack_size: int = 1
-    curves: pa.Table | None = None
-    """With `CURVE_SCHEMA`; None for a trial that failed before its first step."""
-    model: bytes | None = None
-    """A safetensors file."""
-    samples: dict[str, np.ndarray] | None = None
-    """`images` and `reconstructions`, uint8 of shape [count, channels, height, width]."""
-
-    def row(self) -> pa.Table:
-        """Give the one row of `TRIAL_SCHEMA` that stands for this trial."""
-        spec, result = self.spec, self.result
-        values: dict[str, Any] = {
-            "trial_id": spec.trial_id,
-            "study": self.study,
-            "lambda": result.multiplier,
-            "pack_size": self.pack_size,
-            "attempts": self.attempts,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-            "versions": json.dumps(self.versions, sort_keys=True),
-            "layers": list(spec.layers),
-            "spec": spec.to_json(),
-        }
-        for name in TRIAL_SCHEMA.names:
-            if name not in values:
-                values[name] = getattr(spec if hasattr(spec, name) else result, name)
-        values["status"] = result.status.value
-        return pa.Table.from_pylist([values], schema=TRIAL_SCHEMA)
 
 
 class Ledger:
@@ -206,14 +161,14 @@ class Ledger:
         """Keep a trial: its row last, after which only a failed one needs its checkpoints."""
         trial_id = record.spec.trial_id
         if record.curves is not None:
-            write_atomic(self.curves / f"{trial_id}.parquet", _parquet(record.curves))
+            write_atomic(self.curves / f"{trial_id}.parquet", to_parquet(record.curves))
         if record.model is not None:
             write_atomic(self.models / f"{trial_id}.safetensors", record.model)
         if record.samples is not None:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **record.samples)
             write_atomic(self.samples / f"{trial_id}.npz", buffer.getvalue())
-        write_atomic(self.trials / f"{trial_id}.parquet", _parquet(record.row()))
+        write_atomic(self.trials / f"{trial_id}.parquet", to_parquet(record.row()))
         if record.result.status is not Status.FAILED:
             shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
 
@@ -239,7 +194,7 @@ class Ledger:
 
     def row(self, trial_id: str) -> dict[str, Any] | None:
         """Read one trial's row; None if it has none that can be read."""
-        table = _read_row(self.trials / f"{trial_id}.parquet")
+        table = read_row(self.trials / f"{trial_id}.parquet")
         return None if table is None else dict(table.to_pylist()[0])
 
     def finished(self) -> set[str]:
@@ -250,7 +205,7 @@ class Ledger:
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""
         path = self.curves / f"{trial_id}.parquet"
-        table = _read_parquet(path) if path.exists() else None
+        table = read_table(path) if path.exists() else None
         return CURVE_SCHEMA.empty_table() if table is None else table
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
@@ -267,60 +222,9 @@ class Ledger:
 
     def _read_rows(self) -> Iterator[tuple[Path, pa.Table | None]]:
         for path in sorted(self.trials.glob("*.parquet")):
-            yield path, _read_row(path)
+            yield path, read_row(path)
 
 
 def now() -> datetime:
     """Give the present moment, in UTC."""
     return datetime.now(UTC)
-
-
-def _read_row(path: Path) -> pa.Table | None:
-    """Read a row file; None if it is not there, damaged, or not the row of its name."""
-    if not path.exists():
-        return None
-    table = _read_parquet(path)
-    try:
-        row = None if table is None else _conform(table)
-        if row is None or TrialSpec.from_json(row["spec"][0].as_py()).trial_id != path.stem:
-            return None
-    except (pa.ArrowException, ValueError, TypeError, KeyError, IndexError):
-        return None
-    return row
-
-
-def _read_parquet(path: Path) -> pa.Table | None:
-    """Read a file that `_parquet` wrote; None, with a warning, if it is damaged."""
-    try:
-        table = pq.ParquetFile(path).read()
-        written = (table.schema.metadata or {}).get(DIGEST)
-        if written is not None and written != _digest(table):
-            raise ValueError("its content is not what was written")
-        return table.replace_schema_metadata(None)
-    except (OSError, pa.ArrowException, ValueError) as error:
-        logger.warning("%s cannot be read: %s", path, error)
-        return None
-
-
-def _conform(table: pa.Table) -> pa.Table:
-    """Bring a row that an older version wrote to the present columns."""
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in TRIAL_SCHEMA
-    ]
-    return pa.table(columns, schema=TRIAL_SCHEMA)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    # Parquet's own checksums leave out its headers, where a flipped bit can change values too.
-    sink = pa.BufferOutputStream()
-    signed = table.replace_schema_metadata({DIGEST: _digest(table)})
-    pq.write_table(signed, sink, compression="zstd")
-    return bytes(sink.getvalue())
-
-
-def _digest(table: pa.Table) -> bytes:
-    values = json.dumps(table.to_pydict(), default=str).encode()
-    return hashlib.sha256(values).hexdigest().encode()

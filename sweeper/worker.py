@@ -19,8 +19,9 @@ import torch
 
 from sweeper.environment import package_versions
 from sweeper.job import Finished, Job, Progress
-from sweeper.ledger import Ledger, TrialRecord, now
+from sweeper.ledger import Ledger, now
 from sweeper.schema import CURVE_SCHEMA
+from sweeper.trial_record import TrialRecord
 from trainer import datasets
 from trainer.checkpoint import CheckpointFolder
 from trainer.curve import CurvePoint

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sweeper.ledger import Ledger, TrialRecord
+from sweeper.ledger import Ledger
 from sweeper.schema import CURVE_SCHEMA
+from sweeper.trial_record import TrialRecord
 from trainer.spec import Status, TrialResult, TrialSpec
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from study import wait_for
 
-from sweeper.ledger import Ledger, TrialRecord
+from sweeper.ledger import Ledger
 from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.trial_record import TrialRecord
 from trainer import Status, TrialResult, TrialSpec, UserError
 
 MakeRecord = Callable[..., TrialRecord]
@@ -115,7 +116,8 @@ WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
 from datetime import UTC, datetime
-from sweeper.ledger import Ledger, TrialRecord
+from sweeper.ledger import Ledger
+from sweeper.trial_record import TrialRecord
 from trainer import TrialResult, TrialSpec
 ledger = Ledger({folder!r})
 for seed in range(10**6):
