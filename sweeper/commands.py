@@ -121,7 +121,12 @@ def data_list() -> None:
     printer().print(table)
 
 
-def data_fetch(name: DatasetName, data_dir: opt.DataDirOption = None) -> None:
+def data_fetch(
+    name: DatasetName,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where to put them. Default: the user's cache.")
+    ] = None,
+) -> None:
     """Download a data set's official files, verified."""
     paths = fetch(name, data_dir, Console(stderr=True))
     if not paths:

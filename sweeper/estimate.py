@@ -50,6 +50,8 @@ class Estimate:
         """Write the estimate for a program or for a person."""
         if as_json:
             return json.dumps(asdict(self))
+        if not self.to_train:
+            return f"nothing to train: all {self.asked} trials are in {self.folder}"
         return "\n".join(
             [
                 f"study    {self.study} in {self.folder}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class RunRecord:
             "outcome": RUNNING,
             "backend": options.backend,
             "hardware": hardware(),
+            "host": platform.node(),
             "versions": package_versions(),
             "git_commit": git_commit(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep conversions and downloads out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        if "SWEEPER_DATA" in os.environ:  # the tests' commands run in folders of their own
+            patch.setenv("SWEEPER_DATA", str(Path(os.environ["SWEEPER_DATA"]).resolve()))
         yield
 
 

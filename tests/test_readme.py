@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from study import sweeper
@@ -42,6 +43,16 @@ def test_a_command_of_the_readme_works(
     ran = sweeper(*arguments, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+def test_its_python_loads_a_model(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    monkeypatch.chdir(finished.parent.parent)
+    model = next((finished / "models").iterdir())
+    names: dict[str, Any] = {}
+    exec(re.sub(r'"studies/.*?"', repr(str(model)), block), names)
+    assert names["again"].shape == names["images"].shape
+    assert len(names["latents"]) == 359
 
 
 def test_there_are_commands_to_test() -> None:
