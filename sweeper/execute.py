@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from sweeper.interruption import EXIT_INTERRUPTED
 from sweeper.ledger import Ledger
 from sweeper.run_record import RunOptions, RunSummary
 from sweeper.study import StudyPlan
@@ -22,7 +23,6 @@ STUDIES_FOLDER = Path("studies")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 def default_folder(study: str, dataset: str) -> Path:

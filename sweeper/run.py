@@ -11,14 +11,12 @@ from pathlib import Path
 from sweeper.backends import open_backend
 from sweeper.backends.base import Backend
 from sweeper.display import Display
-from sweeper.interruption import Interruption
+from sweeper.interruption import EXIT_INTERRUPTED, Interruption
 from sweeper.job import Job
 from sweeper.ledger import Ledger
 from sweeper.plan import Work, outstanding
 from sweeper.run_record import RunOptions, RunRecord, RunSummary
 from sweeper.study import StudyPlan
-
-EXIT_INTERRUPTED = 130
 
 
 def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSummary:
