@@ -20,7 +20,7 @@ class Status(enum.StrEnum):
     """How a trial ended. Only feasible trials are points of the front."""
 
     FEASIBLE = "feasible"
-    """τ is held and the gates have come to rest."""
+    """τ is held, or was 0 and asked for nothing, and the gates have come to rest."""
     UNSETTLED = "unsettled"
     """τ is held, but a gate is undecided or moved in the last tenth of the steps."""
     INFEASIBLE = "infeasible"
@@ -51,7 +51,8 @@ class TrialSpec:
     layers: tuple[int, ...]
     """Units (dense) or channels (convolutional) of the encoder's stages; the decoder mirrors."""
     tau: float
-    """Tolerance τ: the squared error summed over an image's pixels in [0, 1] that is accepted."""
+    """Tolerance τ: the squared error summed over an image's pixels in [0, 1] that is accepted; 0,
+    where the objective knows it, asks for as little error as can be."""
     width: int
     """Latent dimensions at the start (the paper's 2n)."""
     seed: int
@@ -76,7 +77,7 @@ class TrialSpec:
     gate_init: float = 0.42
     """Start of the gate logits: σ(7 · 0.42) ≈ 0.95."""
     tolerance: float = 0.03
-    """A trial is infeasible if its constraint's moving average ends above tolerance · τ."""
+    """A trial is infeasible if its constraint's moving average ends above tolerance · τ (τ > 0)."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
@@ -84,7 +85,9 @@ class TrialSpec:
         for field in dataclasses.fields(self):  # 3 and 3.0 are the same question
             if field.type == "float":
                 object.__setattr__(self, field.name, float(getattr(self, field.name)))
-        for name in ("tau", "k", "learning_rate", "lambda_min", "tolerance"):
+        if not (math.isfinite(self.tau) and self.tau >= 0):
+            raise UserError(f"tau must be a number from 0 up, found {self.tau!r}")
+        for name in ("k", "learning_rate", "lambda_min", "tolerance"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{name} must be a positive number, found {value!r}")

@@ -32,7 +32,7 @@ def decide(
     """
     if not finite:
         return Status.DIVERGED
-    if constraint_ma > spec.tolerance * spec.tau:
+    if spec.tau > 0 and constraint_ma > spec.tolerance * spec.tau:
         return Status.INFEASIBLE
     low, high = UNDECIDED
     undecided = any(low <= probability <= high for probability in open_probabilities)

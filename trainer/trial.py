@@ -31,7 +31,8 @@ class Trial:
         dtype: of parameters and noise.
 
     Raises:
-        UserError: if the data is not what the spec was made for, or the network cannot take it.
+        UserError: if the data is not what the spec was made for, or the network or the objective
+            cannot take it.
     """
 
     def __init__(
@@ -46,13 +47,15 @@ class Trial:
                 f"data set {spec.dataset!r} changed: the trial was asked on content "
                 f"{spec.dataset_sha256[:12]}, found {dataset.sha256[:12]}"
             )
+        row = objective(spec.objective)
+        row.check(spec)
         self.spec = spec
         self.device = device
         self.dtype = dtype
         self.dataset = dataset
         self.network = network_of(spec, dataset)
         self.constants = Constants.of(spec, device, dtype)
-        self._step = objective(spec.objective).step(self.network)
+        self._step = row.step(self.network)
         self._images = _on_device(dataset.train, device)
         self._random = RandomStream(
             spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype

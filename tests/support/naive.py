@@ -13,12 +13,19 @@ from torch import Tensor, nn
 
 
 class NaiveTrial:
-    """A VAE under training, with the line numbers of Algorithm 1."""
+    """A VAE under training; without gates, the paper's regular one."""
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, width: int, tau: float, lr: float
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        width: int,
+        tau: float,
+        lr: float,
+        gated: bool = True,
     ) -> None:
         self.encoder, self.decoder, self.tau = encoder.double(), decoder.double(), tau
+        self.gated = gated
         self.gamma = nn.Parameter(torch.full((width,), 0.42, dtype=torch.float64))
         self.raw = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
         self.optimizer = torch.optim.Adam(
@@ -34,7 +41,7 @@ class NaiveTrial:
         mean, log_variance = both[:, :width], both[:, width:]
         z = mean + torch.sqrt(torch.exp(log_variance)) * epsilon
         nu_1, nu_2 = torch.ones(count, width).double(), torch.ones(count, width).double()
-        if self.hit:
+        if self.gated and self.hit:
             for i in range(count):
                 for j in range(width):
                     p_open = 1 / (1 + math.exp(-k * self.gamma[j].item()))
@@ -59,13 +66,13 @@ class NaiveTrial:
             kl = -0.5 * (1 + log_variance[i] - torch.exp(log_variance[i]) - mean[i] ** 2)
             regulariser = regulariser + (kl * nu_2[i]).sum() / max(1.0, nu_2[i].sum().item())
         loss = multiplier * surrogate + regulariser / count
-        if value <= 0:
+        if self.gated and value <= 0:
             loss = loss + sum(torch.sigmoid(k * g) for g in self.gamma)
         self.optimizer.zero_grad()
         loss.backward()
         if self.gamma.grad is None:
             self.gamma.grad = torch.zeros_like(self.gamma)
-        if self.hit:
+        if self.gated and self.hit:
             for j in range(width):
                 terms = [
                     (errors_1[i] - errors_2[i]).item() * (uniform[i, j].item() - 0.5)

@@ -11,11 +11,12 @@ from naive import NaiveTrial
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from trainer import TrialSpec
+from trainer import Status, TrialSpec, UserError
 from trainer.architectures import VAE, architecture
 from trainer.datasets import Dataset
 from trainer.functional import geco
 from trainer.gradients import functional_grad_and_value, grad_and_value
+from trainer.loop import train
 from trainer.network import _to_flat
 from trainer.objectives import OBJECTIVES, Constants
 from trainer.objectives.geco_l0_arm import step as geco_step
@@ -33,15 +34,23 @@ def _naive_twin(trial: Trial) -> NaiveTrial:
         torch.manual_seed(derive(spec.seed, "parameters"))
         build = architecture(spec.architecture).build
         vae = build(trial.dataset.image_shape, spec.width, spec.layers)
-    return NaiveTrial(vae.encoder, vae.decoder, spec.width, spec.tau, spec.learning_rate)
+    gated = spec.objective == "geco-l0-arm"
+    return NaiveTrial(vae.encoder, vae.decoder, spec.width, spec.tau, spec.learning_rate, gated)
 
 
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("network", ["dense", "conv28"])
 def test_the_step_is_the_naive_one_in_float64(
-    network: str, digits: Dataset, blobs: Dataset, make_spec: Any, blobs_spec: TrialSpec
+    network: str,
+    objective: str,
+    digits: Dataset,
+    blobs: Dataset,
+    make_spec: Any,
+    blobs_spec: TrialSpec,
 ) -> None:
     """τ lies where the constraint is met, missed and met again within the steps taken."""
     spec = make_spec(tau=10.0, batch_size=8) if network == "dense" else blobs_spec
+    spec = dataclasses.replace(spec, objective=objective)
     trial = Trial(spec, digits if network == "dense" else blobs, CPU, DOUBLE)
     naive = _naive_twin(trial)
     state = trial.initial_state()
@@ -67,12 +76,19 @@ def test_the_step_is_the_naive_one_in_float64(
     assert bool(state.hit) is naive.hit is True
 
 
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("network", ["dense", "conv28"])
 def test_vmapped_over_trials_it_is_each_trial_s_own(
-    network: str, digits: Dataset, blobs: Dataset, make_spec: Any, blobs_spec: TrialSpec
+    network: str,
+    objective: str,
+    digits: Dataset,
+    blobs: Dataset,
+    make_spec: Any,
+    blobs_spec: TrialSpec,
 ) -> None:
     """Three trials with other τ and seeds, as one program, are three trials alone (float64)."""
     base = make_spec(batch_size=8) if network == "dense" else blobs_spec
+    base = dataclasses.replace(base, objective=objective)
     dataset = digits if network == "dense" else blobs
     taus = (8.0, 10.0, 12.0) if network == "dense" else (90.0, 100.0, 110.0)
     specs = [
@@ -85,11 +101,11 @@ def test_vmapped_over_trials_it_is_each_trial_s_own(
     constants: Constants = pytree.tree_map(
         lambda *leaves: torch.stack(leaves), *[trial.constants for trial in trials]
     )
-    network_ = trials[0].network
+    step_of_one = OBJECTIVES[objective].step(trials[0].network)
 
     def one(constants: Any, state: Any, images: Tensor, epsilon: Tensor, uniform: Tensor) -> Any:
         noise = Noise(epsilon, uniform)
-        return geco_step(network_, constants, state, images, noise, functional_grad_and_value)
+        return step_of_one(constants, state, images, noise, functional_grad_and_value)
 
     pack = torch.func.vmap(one)
     for step in range(20):
@@ -220,3 +236,23 @@ def test_the_network_is_rebuilt_alike(blobs: Dataset, blobs_spec: TrialSpec) -> 
     assert torch.equal(parameters, again)
     assert weights["encoder.0.weight"].shape == (4, 1, 4, 4)
     assert weights["encoder.3.weight"].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_without_gates_and_with_tau_0_the_error_falls_as_far_as_it_can(
+    digits: Dataset, make_spec: Any
+) -> None:
+    """The paper's baseline: all gates stay open, λ' rises to its bound, and that is feasible."""
+    spec = make_spec(objective="geco", tau=0.0, steps=2000)
+    baseline = train(Trial(spec, digits, CPU))
+    held = train(Trial(dataclasses.replace(spec, tau=3.0), digits, CPU))
+    assert baseline.result.status is held.result.status is Status.FEASIBLE
+    assert baseline.result.open_gates == spec.width
+    assert baseline.result.settled_step == 0
+    assert baseline.result.multiplier == pytest.approx(5.0, rel=1e-4)
+    assert baseline.result.train_sse < 0.7 * held.result.train_sse
+    assert held.result.train_sse == pytest.approx(3.0, rel=0.1)
+
+
+def test_with_gates_tau_0_is_refused(digits: Dataset, make_spec: Any) -> None:
+    with pytest.raises(UserError, match="tau must be above 0 for objective 'geco-l0-arm'"):
+        Trial(make_spec(tau=0.0), digits, CPU)

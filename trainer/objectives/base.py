@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from trainer.errors import UserError
 from trainer.functional import geco
 from trainer.gradients import GradAndValue
 from trainer.network import Network
@@ -70,3 +71,17 @@ class Objective:
     summary: str
     step: Callable[[Network], Step]
     """Bind the step to a network."""
+    least_error: bool = False
+    """Whether τ = 0 can be asked for, and means: as little error as can be."""
+
+    def check(self, spec: TrialSpec) -> None:
+        """Refuse what this objective cannot train.
+
+        Raises:
+            UserError: if τ is 0 and would never be met.
+        """
+        if spec.tau == 0 and not self.least_error:
+            raise UserError(
+                f"tau must be above 0 for objective {self.name!r}, which closes gates only once "
+                "the error is below it"
+            )
