@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -31,9 +32,12 @@ class Finding:
     """Pairs of whom it is about (a trial's label or a file) and what was measured."""
 
 
-def find(study: Study) -> list[Finding]:
-    """Go through the checks, the gravest first."""
-    return [finding for check in CHECKS if (finding := check(study)) is not None]
+Check: TypeAlias = Callable[[Study], Finding | None]
+
+
+def find(study: Study, also: Sequence[Check] = ()) -> list[Finding]:
+    """Go through the checks, the gravest first, then through those of the kind of study."""
+    return [finding for check in (*CHECKS, *also) if (finding := check(study)) is not None]
 
 
 def _damaged(study: Study) -> Finding | None:
@@ -44,11 +48,12 @@ def _damaged(study: Study) -> Finding | None:
 
 def _missing(study: Study) -> Finding | None:
     asked = set(study.manifest["asked"])
-    missing = asked - set(study.trials["trial_id"])
+    waiting = study.manifest["waiting"]
+    missing = len(asked - set(study.trials["trial_id"])) + waiting
     if not missing:
         return None
     return Finding(
-        f"{len(missing)} of the {len(asked)} trials asked for have not finished",
+        f"{missing} of the {len(asked) + waiting} trials asked for have not finished",
         "Run the same command again: it continues where it stopped.",
     )
 
@@ -90,7 +95,9 @@ def _unsettled(study: Study) -> Finding | None:
 
 
 def _lambda_at_bound(study: Study) -> Finding | None:
-    trials = study.trials[study.trials["lambda_at_bound"] != ""]
+    # With τ = 0 the error can never be weighted highly enough: that is what was asked for.
+    held = study.trials[study.trials["tau"] > 0]
+    trials = held[held["lambda_at_bound"] != ""]
     details = _details(trials, lambda trial: f"at its {trial.lambda_at_bound} bound")
     return _about(
         details,
@@ -104,7 +111,8 @@ def _lambda_at_bound(study: Study) -> Finding | None:
 def _above_tau(study: Study) -> Finding | None:
     """Find trials that hold τ in training but not on held-out images."""
     feasible = _with_status(study, Status.FEASIBLE)
-    trials = feasible[feasible["test_sse_sampled"] > feasible["tau_limit"]]
+    above = feasible["test_sse_sampled"] > feasible["tau_limit"]
+    trials = feasible[above & (feasible["tau"] > 0)]
     details = _details(
         trials,
         lambda trial: f"{trial.test_sse_sampled:.3g} sampled, {trial.test_sse_mean:.3g} mean",
@@ -117,7 +125,8 @@ def _above_tau(study: Study) -> Finding | None:
     )
 
 
-def _few_seeds(study: Study) -> Finding | None:
+def few_seeds(study: Study) -> Finding | None:
+    """Find points of the front that leave seeds out."""
     points = [point for point in study.front.front if point.seeds < point.trials]
     details = tuple(
         (f"τ={point.tau:g} width={point.width}", f"{point.seeds} of {point.trials} feasible")
@@ -135,7 +144,7 @@ def _no_gates(study: Study) -> Finding | None:
     return _about(details, "closed every gate", advice)
 
 
-CHECKS: tuple[Callable[[Study], Finding | None], ...] = (
+CHECKS: tuple[Check, ...] = (
     _damaged,
     _missing,
     _failed,
@@ -144,7 +153,6 @@ CHECKS: tuple[Callable[[Study], Finding | None], ...] = (
     _unsettled,
     _lambda_at_bound,
     _above_tau,
-    _few_seeds,
     _no_gates,
 )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.statistics import upper_median
 from trainer.spec import Status
 
 STRAIGHT = 0.05
@@ -95,13 +96,13 @@ def _group(trials: pd.DataFrame) -> pd.DataFrame:
     points = (
         feasible.groupby(key)
         .agg(
-            open_gates=("open_gates", _upper_median),
+            open_gates=("open_gates", upper_median),
             open_gates_min=("open_gates", "min"),
             open_gates_max=("open_gates", "max"),
-            error=("test_sse_sampled", _upper_median),
+            error=("test_sse_sampled", upper_median),
             error_min=("test_sse_sampled", "min"),
             error_max=("test_sse_sampled", "max"),
-            test_sse_mean=("test_sse_mean", _upper_median),
+            test_sse_mean=("test_sse_mean", upper_median),
             seeds=("trial_id", "size"),
         )
         .astype({"open_gates": "int64"})
@@ -118,10 +119,6 @@ def _representatives(feasible: pd.DataFrame, points: pd.DataFrame) -> pd.DataFra
     near["error_off"] = (near["test_sse_sampled"] - near["error"]).abs()
     near = near.sort_values(["tau", "width", "gates_off", "error_off", "seed", "trial_id"])
     return near.drop_duplicates(["tau", "width"])[["tau", "width", "trial_id"]]
-
-
-def _upper_median(values: pd.Series) -> float:
-    return float(values.quantile(0.5, interpolation="higher"))
 
 
 def _find_knee(front: pd.DataFrame) -> tuple[FrontPoint | None, str]:

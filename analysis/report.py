@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
 from analysis import words
-from analysis.answer import compute_answer
 from analysis.figures import FIGURES, Picture, render
 from analysis.findings import find
+from analysis.grid import Grid
+from analysis.paper import beside_the_paper, deviations
 from analysis.study import Study
+from analysis.views import compute_answer, view_of
 from sweeper.ledger import Ledger
 from trainer.files import write_atomic
 
@@ -21,9 +23,10 @@ from trainer.files import write_atomic
 def write_report(ledger: Ledger) -> Path:
     """Write the report of a study into its `report/` folder and give the page's path.
 
-    Beside `report.html` stand `front.csv` (one row per τ and width), `trials.csv` (one row per
-    trial), and every figure as SVG and PNG. The page holds all it shows: it can be sent by mail.
-    A study without feasible trials, or without any, gives a page that says so.
+    Beside `report.html` stand `trials.csv` (one row per trial), the data of every other table
+    (for a front, `front.csv`: one row per τ and width), and every figure as SVG and PNG. The page
+    holds all it shows: it can be sent by mail. A study without feasible trials, or without any,
+    gives a page that says so.
 
     Raises:
         UserError: if the folder holds no study, or one that this version cannot read.
@@ -31,19 +34,21 @@ def write_report(ledger: Ledger) -> Path:
 
     """
     study = Study.read(ledger)
-    pictures = list(render(study))
+    view = view_of(study)
+    pictures = list(render(study, (*view.lead, *view.figures)))
     folder = ledger.report
     for picture in pictures:
         write_atomic(folder / f"{picture.stem}.svg", picture.svg)
         write_atomic(folder / f"{picture.stem}.png", picture.png)
-    write_atomic(folder / "front.csv", _csv(study.front.points))
+    for grid in _grids(study):
+        write_atomic(folder / f"{grid.name}.csv", _csv(grid.data))
     write_atomic(folder / "trials.csv", _csv(study.trials))
     page = folder / "report.html"
     write_atomic(page, render_page(study, pictures).encode())  # last: it names the others
     return page
 
 
-def render_page(study: Study, pictures: Iterable[Picture]) -> str:
+def render_page(study: Study, pictures: Sequence[Picture]) -> str:
     """Give the page as HTML. Whatever came from a name, a path or an error is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"),
@@ -52,6 +57,7 @@ def render_page(study: Study, pictures: Iterable[Picture]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["zip"] = zip
     environment.filters |= {
         "number": words.number,
         "duration": words.duration,
@@ -59,18 +65,32 @@ def render_page(study: Study, pictures: Iterable[Picture]) -> str:
         "listing": words.listing,
         "data_uri": data_uri,
     }
-    pictures = list(pictures)
+    view = view_of(study)
+    per_figure = {name: [p for p in pictures if p.name == name] for name in FIGURES}
     return environment.get_template("report.html.j2").render(
         study=study,
         manifest=study.manifest,
         trials=study.trials.to_dict("records"),
         answer=compute_answer(study),
-        findings=find(study),
+        grids=[grid for grid in _grids(study) if grid.rows],
+        deviations=deviations(study) if view.quantities(study) else [],
+        findings=find(study, view.checks),
         captions={name: row.caption for name, row in FIGURES.items()},
-        front_figures=[p for p in pictures if p.name == "front"],
-        other_figures=[p for p in pictures if p.name != "front" and not FIGURES[p.name].per_trial],
-        trial_figures=[p for p in pictures if FIGURES[p.name].per_trial],
+        lead_figures=[p for name in view.lead for p in per_figure[name]],
+        other_figures=[
+            p for name in view.figures for p in per_figure[name] if not FIGURES[name].per_trial
+        ],
+        trial_figures=[
+            p for name in view.figures for p in per_figure[name] if FIGURES[name].per_trial
+        ],
     )
+
+
+def _grids(study: Study) -> list[Grid]:
+    view = view_of(study)
+    own = [make(study) for make in view.grids]
+    quantities = view.quantities(study)
+    return [*own, beside_the_paper(quantities)] if quantities else own
 
 
 def data_uri(svg: bytes) -> str:

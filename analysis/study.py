@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from analysis.front import FrontData, compute_front
 from analysis.table import read_trials
+from analysis.words import listed
 from sweeper.ledger import Ledger
 
 
@@ -19,7 +21,6 @@ class Study:
     ledger: Ledger
     manifest: dict[str, Any]
     trials: pd.DataFrame
-    front: FrontData
 
     @classmethod
     def read(cls, ledger: Ledger) -> Study:
@@ -29,11 +30,24 @@ class Study:
             UserError: if its folder holds no study, or one that this version cannot read.
 
         """
-        manifest = ledger.manifest()
-        trials = read_trials(ledger)
-        return cls(ledger, manifest, trials, compute_front(trials))
+        return cls(ledger, ledger.manifest(), read_trials(ledger))
+
+    @property
+    def name(self) -> str:
+        """Which study it is, for example `pareto`."""
+        return str(self.manifest["study"])
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of its data sets."""
+        return list(self.manifest["settings"])
 
     @property
     def dataset(self) -> str:
-        """The name of the data set."""
-        return str(self.manifest["dataset"])
+        """The names of its data sets, in words."""
+        return listed(self.datasets)
+
+    @cached_property
+    def front(self) -> FrontData:
+        """The front of its trials, which are all of one data set."""
+        return compute_front(self.trials)

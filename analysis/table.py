@@ -11,7 +11,7 @@ from trainer.spec import TrialSpec
 
 
 def read_trials(ledger: Ledger) -> pd.DataFrame:
-    """Read one row per finished trial, sorted by tau, width and seed.
+    """Read one row per finished trial, sorted by data set, tau, width and seed.
 
     The columns are the ledger's (`sweeper.schema.TRIAL_SCHEMA`) and three that follow from them:
     `label`, how a person tells the trial from its neighbours; `tau_limit`, the error up to which
@@ -21,13 +21,15 @@ def read_trials(ledger: Ledger) -> pd.DataFrame:
     trials = ledger.rows().to_pandas()
     specs = [TrialSpec.from_json(text) for text in trials["spec"]]
     trials["error"] = trials["error"].fillna("")
-    trials["label"] = pd.Series([spec.label for spec in specs], dtype="str")
+    several = trials["dataset"].nunique() > 1
+    labels = [f"{spec.dataset} {spec.label}" if several else spec.label for spec in specs]
+    trials["label"] = pd.Series(labels, dtype="str")
     limits = [spec.tau * (1 + spec.tolerance) for spec in specs]
     trials["tau_limit"] = pd.Series(limits, dtype="float64")
     bounds = [_bound(spec, value) for spec, value in zip(specs, trials["lambda"], strict=True)]
     trials["lambda_at_bound"] = pd.Series(bounds, dtype="str")
     # The id decides where all else is equal, so that a table never depends on who finished first.
-    return trials.sort_values(["tau", "width", "seed", "trial_id"], ignore_index=True)
+    return trials.sort_values(["dataset", "tau", "width", "seed", "trial_id"], ignore_index=True)
 
 
 def _bound(spec: TrialSpec, multiplier: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jinja2 import Undefined
@@ -38,6 +40,18 @@ def listing(value: Any) -> str:
     if _is_nothing(value):
         return NOTHING
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words as in a sentence: `a, b and c`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def statuses(values: Iterable[str]) -> str:
+    """Write how trials ended: `feasible`, or `2 feasible, 1 unsettled`."""
+    counts = Counter(map(str, values)).most_common()
+    return counts[0][0] if len(counts) == 1 else ", ".join(f"{n} {name}" for name, n in counts)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -56,12 +56,13 @@ def status(study: opt.StudyArgument = None, json: opt.JsonOption = False) -> Non
         print(json_format.dumps(summary))
         return
     from analysis import Study
-    from sweeper.answer import front_table
+    from analysis.views import view_of
+    from sweeper.answer import as_rich
 
     console = printer()
     counts = ", ".join(f"{count} {name}" for name, count in summary["statuses"].items())
     console.print(
-        f"{summary['folder']}: {summary['study']} on {summary['dataset']}, "
+        f"{summary['folder']}: {summary['study']} on {', '.join(summary['datasets'])}, "
         f"{summary['finished']} of {summary['asked']} trials done"
         + (f" ({counts})" if counts else "")
     )
@@ -71,7 +72,8 @@ def status(study: opt.StudyArgument = None, json: opt.JsonOption = False) -> Non
         console.print(f"  {last['command']}")
     if summary["finished"]:
         console.print()
-        console.print(front_table(Study.read(ledger)))
+        study_read = Study.read(ledger)
+        console.print(as_rich(view_of(study_read).summary(study_read)))
 
 
 def report(study: opt.StudyArgument = None) -> None:
@@ -100,11 +102,11 @@ def list_studies(
     if not summaries:
         print(f"no studies in {folder}/; begin with `sweeper run pareto`")
         return
-    table = Table("study", "data set", "trials", "feasible", "last run", box=None, pad_edge=False)
+    table = Table("study", "data sets", "trials", "feasible", "last run", box=None, pad_edge=False)
     for summary in summaries:
         table.add_row(
             summary["folder"],
-            summary["dataset"],
+            ", ".join(summary["datasets"]),
             f"{summary['finished']} of {summary['asked']}",
             str(summary["statuses"].get("feasible", 0)),
             (summary["last_run"] or {}).get("outcome", "–"),
@@ -172,8 +174,8 @@ def _summary(ledger: Ledger) -> dict[str, Any]:
     return {
         "folder": str(ledger.folder),
         "study": manifest["study"],
-        "dataset": manifest["dataset"],
-        "asked": len(asked),
+        "datasets": list(manifest["settings"]),
+        "asked": len(asked) + manifest["waiting"],
         "finished": len(asked.intersection(rows["trial_id"])),
         "statuses": {name: rows["status"].count(name) for name in sorted(set(rows["status"]))},
         "last_run": last_run,

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.job import Finished, Progress
+from sweeper.study import Sequel
 from sweeper.words import duration
 from trainer.spec import TrialSpec
 
@@ -54,8 +55,8 @@ class Display:
         self._console = console
         self._quiet = quiet
         self._rows: dict[str, _Row] = {}
-        self._specs: Sequence[TrialSpec] = ()
-        self._workers = 1
+        self._specs: list[TrialSpec] = []
+        self._waiting: Sequence[Sequel] = ()
         self._began = time.monotonic()
         self._last_line = self._began
         self.trained = 0
@@ -63,10 +64,12 @@ class Display:
         self.trial_seconds = 0.0
 
     @contextmanager
-    def showing(self, specs: Sequence[TrialSpec], workers: int) -> Iterator[None]:
-        """Show the training of these trials by so many workers."""
-        self._specs, self._workers = specs, workers
-        self._began = self._last_line = time.monotonic()
+    def showing(self, specs: Sequence[TrialSpec], waiting: Sequence[Sequel] = ()) -> Iterator[None]:
+        """Show the training of these trials; more are waiting for them."""
+        if not self._specs:
+            self._began = self._last_line = time.monotonic()
+        self._specs += specs
+        self._waiting = waiting
         if self._quiet or not self._console.is_terminal:
             yield
             return
@@ -111,7 +114,7 @@ class Display:
         self.trial_seconds += outcome.seconds
         gates = "no" if outcome.open_gates is None else f"{outcome.open_gates} of {spec.width}"
         self._line(
-            f"{self._count()}  {spec.label}  {outcome.status}: {gates} gates open, "
+            f"{self._count()}  {self._name(spec)}  {outcome.status}: {gates} gates open, "
             f"held-out sse {outcome.sse:.4g}, {outcome.seconds:.0f} s"
         )
 
@@ -119,7 +122,14 @@ class Display:
         """See `sweeper.backends.base.Listener`."""
         self._rows.setdefault(spec.trial_id, _Row(spec)).status = "failed"
         self.failures += 1
-        self.note(f"{spec.label} failed: {error}")
+        self.note(f"{self._name(spec)} failed: {error}")
+
+    def _name(self, spec: TrialSpec) -> str:
+        return f"{spec.dataset} {spec.label}" if self._several_datasets else spec.label
+
+    @property
+    def _several_datasets(self) -> bool:
+        return len({spec.dataset for spec in self._specs}) > 1
 
     def _line(self, text: str) -> None:
         if not self._quiet and not self._console.is_terminal:
@@ -127,7 +137,7 @@ class Display:
 
     def _count(self) -> str:
         ended = self.trained + self.failures
-        return f"[{ended}/{len(self._specs)}]"
+        return f"[{ended}/{len(self._specs) + len(self._waiting)}]"
 
     def _summary(self) -> str:
         elapsed = time.monotonic() - self._began
@@ -140,17 +150,21 @@ class Display:
         taken = sum(row.step - row.began_at for row in self._rows.values() if row.began_at)
         at = {trial_id: row.step for trial_id, row in self._rows.items()}
         to_go = sum(spec.steps - at.get(spec.trial_id, 0) for spec in self._specs)
+        to_go += sum(sequel.steps for sequel in self._waiting)
         return to_go * elapsed / taken if taken else None
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
+        if self._several_datasets:
+            table.add_column("data set")
         for heading in ("τ", "width", "seed", "step", ""):
             table.add_column(heading, justify="right" if heading else "left")
         for heading in ("sse", "open gates", "λ′"):
             table.add_column(heading, justify="right")
         table.add_column("status")
         for row in self._visible():
-            table.add_row(*_cells(row))
+            first = [row.spec.dataset] if self._several_datasets else []
+            table.add_row(*first, *_cells(row))
         return Group(table, Text(self._summary(), style="dim"))
 
     def _visible(self) -> list[_Row]:
@@ -165,7 +179,7 @@ class Display:
 def _cells(row: _Row) -> list[RenderableType]:
     spec = row.spec
     return [
-        f"{spec.tau:g}",
+        f"{spec.tau:.4g}",
         str(spec.width),
         str(spec.seed),
         f"{row.step:,}",

@@ -6,7 +6,9 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 import torch
 
@@ -27,6 +29,21 @@ MEASURED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Trials that take equally long, more or less."""
+
+    dataset: str
+    objective: str
+    trials: int
+    """To train."""
+    steps: int
+    seconds_per_step: float
+    """Of the widest, measured in one process."""
+    bytes_per_trial: int
+    """On disk, once it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """The plan, and what it would take."""
 
@@ -36,10 +53,7 @@ class Estimate:
     reused: int
     to_train: int
     workers: int
-    steps: int
-    """Of one trial."""
-    milliseconds_per_step: float
-    """Measured in one process."""
+    kinds: tuple[Kind, ...]
     seconds: float
     """Wall time, without starting the workers."""
     memory_bytes: int
@@ -52,14 +66,19 @@ class Estimate:
             return json.dumps(asdict(self))
         if not self.to_train:
             return f"nothing to train: all {self.asked} trials are in {self.folder}"
+        kinds = [
+            f"         {kind.trials} {kind.dataset} {kind.objective}: {kind.steps:,} steps each, "
+            f"{1e3 * kind.seconds_per_step:.2f} ms a step measured in one process"
+            for kind in self.kinds
+        ]
         return "\n".join(
             [
                 f"study    {self.study} in {self.folder}",
                 f"trials   {self.asked} asked, {self.reused} in the ledger, "
-                f"{self.to_train} to train for {self.steps:,} steps each",
+                f"{self.to_train} to train",
+                *kinds,
                 f"workers  {self.workers}, one trial each at a time",
-                f"time     about {duration(self.seconds)} "
-                f"({self.milliseconds_per_step:.2f} ms a step, measured in one process)",
+                f"time     about {duration(self.seconds)}",
                 f"memory   {size(self.memory_bytes)} a worker",
                 f"disk     {size(self.disk_bytes)}",
             ]
@@ -67,29 +86,59 @@ class Estimate:
 
 
 def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
-    """Train for about a second to see what the plan would take.
+    """Train each kind of trial for about a second to see what the plan would take.
 
     Raises:
         UserError: if the device cannot be used.
     """
-    widest = max(plan.specs, key=lambda spec: spec.width)
-    trial = Trial(widest, plan.dataset, choose_device(options.device))
-    seconds_per_step = _seconds_per_step(trial)
-    workers = min(expected_workers(options), max(1, len(work.missing)))
+    # Of a trial that waits for another's error, any τ takes as long.
+    rounds = (work.missing, tuple(sequel.spec(error=1.0) for sequel in work.waiting))
+    kinds = _measure(plan, [*chain(*rounds)] or plan.specs, choose_device(options.device))
+    to_train = sum(map(len, rounds))
+    workers = min(expected_workers(options), max(1, to_train))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,
         folder=str(options.folder),
-        asked=len(plan.specs),
+        asked=work.asked,
         reused=work.reused,
-        to_train=len(work.missing),
+        to_train=to_train,
         workers=workers,
-        steps=widest.steps,
-        milliseconds_per_step=1e3 * seconds_per_step,
-        seconds=_schedule(work.missing, workers) * seconds_per_step,
+        kinds=tuple(kinds.values()) if to_train else (),
+        seconds=sum(
+            _schedule([spec.steps * kinds[_kind(spec)].seconds_per_step for spec in specs], workers)
+            for specs in rounds
+        ),
         memory_bytes=peak if sys.platform == "darwin" else 1024 * peak,
-        disk_bytes=len(work.missing) * _disk_bytes(trial),
+        disk_bytes=sum(kinds[_kind(spec)].bytes_per_trial for spec in chain(*rounds)),
     )
+
+
+def _measure(
+    plan: StudyPlan, specs: Iterable[TrialSpec], device: torch.device
+) -> dict[tuple[str, str, int], Kind]:
+    """Take the widest trial of each kind for all of them."""
+    kinds: dict[tuple[str, str, int], list[TrialSpec]] = {}
+    for spec in specs:
+        kinds.setdefault(_kind(spec), []).append(spec)
+    return {kind: _measure_kind(plan, members, device) for kind, members in kinds.items()}
+
+
+def _measure_kind(plan: StudyPlan, specs: list[TrialSpec], device: torch.device) -> Kind:
+    widest = max(specs, key=lambda spec: spec.width)
+    trial = Trial(widest, plan.dataset(widest.dataset), device)
+    return Kind(
+        dataset=widest.dataset,
+        objective=widest.objective,
+        trials=len(specs),
+        steps=widest.steps,
+        seconds_per_step=_seconds_per_step(trial),
+        bytes_per_trial=_disk_bytes(trial),
+    )
+
+
+def _kind(spec: TrialSpec) -> tuple[str, str, int]:
+    return spec.dataset, spec.objective, spec.steps
 
 
 def _seconds_per_step(trial: Trial) -> float:
@@ -109,12 +158,12 @@ def _seconds_per_step(trial: Trial) -> float:
     return (time.perf_counter() - began) / (step - WARM_UP)
 
 
-def _schedule(specs: tuple[TrialSpec, ...], workers: int) -> int:
-    """Give the steps of the busiest worker when each takes the next trial as it gets free."""
-    busy = [0] * workers
-    for spec in specs:
+def _schedule(lengths: Sequence[float], workers: int) -> float:
+    """Give how long the busiest worker is busy when each takes the next trial as it gets free."""
+    busy = [0.0] * workers
+    for seconds in lengths:
         first = busy.index(min(busy))
-        busy[first] += spec.steps
+        busy[first] += seconds
     return max(busy)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sweeper.interruption import EXIT_INTERRUPTED
 from sweeper.ledger import Ledger
+from sweeper.options import RunningOptions, spread_options
 from sweeper.run_record import RunOptions, RunSummary
 from sweeper.study import StudyPlan
 from trainer.errors import UserError
@@ -23,11 +24,6 @@ STUDIES_FOLDER = Path("studies")
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-
-
-def default_folder(study: str, dataset: str) -> Path:
-    """Say where a study lies unless the user names a folder."""
-    return STUDIES_FOLDER / f"{study}-{dataset}"
 
 
 def typed_command() -> str:
@@ -60,15 +56,24 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def study_command(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a study's command of a function that takes groups of options (`sweeper.options`)."""
+    return guarded(spread_options(command))
+
+
 def _refuse(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None
 
 
-def execute(
-    plan: StudyPlan, options: RunOptions, console: Console, *, dry_run: bool, json: bool
-) -> None:
-    """Run a plan, or with `dry_run` measure what it would take, and print the outcome.
+def execute(plan: StudyPlan, running: RunningOptions, console: Console, *, folder: str) -> None:
+    """Run a plan, or with `--dry-run` measure what it would take, and print the outcome.
+
+    Args:
+        plan: the study.
+        running: what the command line says about running.
+        console: where progress is shown.
+        folder: the study's name under `studies/`, unless `--study` gives another place.
 
     Raises:
         UserError: if something that was asked for cannot be.
@@ -79,21 +84,35 @@ def execute(
     from sweeper.plan import outstanding, warnings
     from sweeper.run import run_study
 
-    display = Display(console, quiet=json)
+    options = _run_options(running, STUDIES_FOLDER / folder)
+    display = Display(console, quiet=running.json)
     for warning in warnings(plan):
         display.note(f"warning: {warning}")
     check_options(options)
-    if dry_run:
+    if running.dry_run:
         from sweeper.estimate import estimate
 
         work = outstanding(plan, Ledger(options.folder))
-        print(estimate(plan, work, options).render(as_json=json))
+        print(estimate(plan, work, options).render(as_json=running.json))
         return
     summary = run_study(plan, options, display)
     if summary.outcome == "interrupted":
         display.note(_how_to_go_on(options))
         raise typer.Exit(EXIT_INTERRUPTED)
-    _tell(Ledger(options.folder), summary, json=json)
+    _tell(Ledger(options.folder), summary, json=running.json)
+
+
+def _run_options(running: RunningOptions, folder: Path) -> RunOptions:
+    return RunOptions(
+        folder=running.study or folder,
+        command=typed_command(),
+        backend=running.backend,
+        address=running.address,
+        device=running.device,
+        workers=running.workers,
+        data_dir=running.data_dir,
+        checkpoint_seconds=running.checkpoint_seconds,
+    )
 
 
 def _how_to_go_on(options: RunOptions) -> str:

@@ -35,10 +35,10 @@ FORMAT = "bottleneck-sweeper-study"
 MANIFEST_KEYS = {
     "schema_version": int,
     "study": str,
-    "dataset": str,
-    "setting": dict,
+    "settings": dict,
     "request": dict,
     "asked": list,
+    "waiting": int,
     "runs": list,
 }
 
@@ -83,6 +83,7 @@ class Ledger:
                 f"{self.folder} was written with schema {version}, this "
                 f"version reads up to {SCHEMA_VERSION}; upgrade bottleneck-sweeper"
             )
+        manifest = _upgrade(manifest)
         for key, kind in MANIFEST_KEYS.items():
             if not isinstance(manifest.get(key), kind):
                 raise UserError(
@@ -199,8 +200,12 @@ class Ledger:
 
     def finished(self) -> set[str]:
         """List the ids of trials that need not be trained: all that have a row and an answer."""
-        rows = self.rows().select(["trial_id", "status"]).to_pylist()
-        return {row["trial_id"] for row in rows if row["status"] != Status.FAILED}
+        return set(self.errors())
+
+    def errors(self) -> dict[str, float]:
+        """Give the `train_sse` that each of the finished trials ended with."""
+        rows = self.rows().select(["trial_id", "status", "train_sse"]).to_pylist()
+        return {row["trial_id"]: row["train_sse"] for row in rows if row["status"] != Status.FAILED}
 
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""
@@ -223,6 +228,18 @@ class Ledger:
     def _read_rows(self) -> Iterator[tuple[Path, pa.Table | None]]:
         for path in sorted(self.trials.glob("*.parquet")):
             yield path, read_row(path)
+
+
+def _upgrade(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Bring what an older version wrote to the present form."""
+    if manifest.get("schema_version") != 1:
+        return manifest
+    kept = {key: value for key, value in manifest.items() if key not in ("dataset", "setting")}
+    setting = manifest.get("setting")
+    if isinstance(setting, dict):  # which was of the only data set
+        setting = {name: value for name, value in setting.items() if name != "dataset"}
+        kept["settings"] = {manifest.get("dataset"): setting}
+    return {"waiting": 0, **kept}
 
 
 def now() -> datetime:

@@ -67,18 +67,37 @@ class _Run:
             self.record.open(device=backend.device, workers=backend.workers)
             for note in backend.notes:
                 self.display.note(note)
-            with self.display.showing(self.work.missing, backend.workers):
-                backend.run(self.work.missing, self._job(backend), self.display, interruption.stop)
+            self._rounds(backend, interruption)
         except KeyboardInterrupt:
             self.record.close(self._summary("interrupted"))
             raise
         finally:
             backend.close()
 
+    def _rounds(self, backend: Backend, interruption: Interruption) -> None:
+        """Train what can be named; then what has got a name by that, until nothing is left."""
+        job, work = self._job(backend), self.work
+        tried: set[str] = set()
+        while specs := [spec for spec in work.missing if spec.trial_id not in tried]:
+            tried.update(spec.trial_id for spec in specs)
+            self.record.ask(work)
+            with self.display.showing(specs, work.waiting):
+                backend.run(specs, job, self.display, interruption.stop)
+            if interruption.stop.is_set():
+                return
+            interruption.listen()  # the backend may have let go of the signals
+            work = outstanding(self.plan, self.ledger)
+        self.record.ask(work)
+
     def close(self, stop: threading.Event) -> RunSummary:
-        missing = {spec.trial_id for spec in self.work.missing} - self.ledger.finished()
+        work = outstanding(self.plan, self.ledger)
+        for sequel in work.impossible:
+            self.display.note(
+                f"{sequel.first.dataset} width={sequel.width} seed={sequel.first.seed} was not "
+                f"trained: its τ is the error of {sequel.first.label}, which diverged"
+            )
         left = "interrupted" if stop.is_set() else "failed"
-        summary = self._summary(left if missing else "done")
+        summary = self._summary(left if work.missing or work.waiting else "done")
         self.record.close(summary)
         return summary
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeper.environment import git_commit, hardware, package_versions
 from sweeper.ledger import Ledger, now
-from sweeper.plan import widened
+from sweeper.plan import Work, widened
 from sweeper.study import StudyPlan
 
 RUNNING = "running"
@@ -67,19 +67,25 @@ class RunRecord:
             "versions": package_versions(),
             "git_commit": git_commit(),
         }
-        asked = dict.fromkeys([*before.get("asked", []), *(spec.trial_id for spec in plan.specs)])
         self._manifest: dict[str, Any] = {
             "study": plan.study,
-            "dataset": plan.dataset.name,
-            "setting": plan.setting,
+            "settings": before.get("settings", {}) | plan.settings,
             "request": widened(before.get("request", {}), plan),
-            "asked": list(asked),
+            "asked": before.get("asked", []),
+            "waiting": 0,
             "runs": [*runs, self._entry],
         }
 
     def open(self, *, device: str, workers: int) -> None:
         """Write the entry of a run that begins."""
         self._entry.update(device=device, workers=workers)
+        self._ledger.write_manifest(self._manifest)
+
+    def ask(self, work: Work) -> None:
+        """Write which trials are asked for, as far as they can be named."""
+        asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.specs)]
+        self._manifest["asked"] = list(dict.fromkeys(asked))
+        self._manifest["waiting"] = len(work.waiting)
         self._ledger.write_manifest(self._manifest)
 
     def close(self, summary: RunSummary) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: `study.json` has its settings by data set, and knows of trials that wait for others."""
 
 TRIAL_SCHEMA = pa.schema(
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
+from sweeper.options import TrainingOptions
 from trainer import datasets
 from trainer.datasets import Dataset
 from trainer.errors import MissingDataError, unknown_name
@@ -29,8 +30,14 @@ class Setting:
     learning_rate: float
 
     def spec(self, *, tau: float, width: int, seed: int) -> TrialSpec:
-        """Give one trial of this setting."""
-        return TrialSpec(
+        """Give one trial of this setting.
+
+        Raises:
+            UserError: if it cannot be trained.
+        """
+        from trainer.objectives import objective  # loads torch
+
+        spec = TrialSpec(
             dataset=self.dataset.name,
             dataset_sha256=self.dataset.sha256,
             architecture=self.architecture,
@@ -43,44 +50,54 @@ class Setting:
             width=width,
             seed=seed,
         )
+        objective(self.objective).check(spec)
+        return spec
 
 
 def prepare(
-    *,
     dataset: str,
-    architecture: str | None,
-    layers: str | None,
-    budget: str,
-    steps: int | None,
-    objective: str,
-    tolerance: float,
-    learning_rate: float,
+    training: TrainingOptions,
     data_dir: Path | None,
     console: Console,
+    *,
+    objective: str,
+    paper_steps: int | None = None,
 ) -> Setting:
     """Settle on a setting from what the command line says, with the data set's own defaults.
+
+    Args:
+        dataset: its name.
+        training: how to train.
+        data_dir: where to look for files first.
+        console: shows the progress of a download.
+        objective: its name.
+        paper_steps: what `--budget paper` means in this study; by default, the data set's.
 
     Raises:
         UserError: if a name is unknown, the data cannot be used, or the network cannot take it.
     """
     row = datasets.info(dataset)
-    if budget not in row.budgets:
-        raise unknown_name("budget", budget, row.budgets)
+    budgets = dict(row.budgets)
+    if paper_steps is not None:
+        budgets["paper"] = paper_steps
+    if training.budget not in budgets:
+        raise unknown_name("budget", training.budget, budgets)
     # Loads torch, which takes seconds; a mistyped data set or budget is told before that.
     from trainer.architectures import architecture as network
     from trainer.architectures import choose_layers
     from trainer.objectives import objective as known_objective
 
-    chosen = network(architecture or row.architecture)
-    widths = choose_layers(chosen, layers, row.image_shape)
+    chosen = network(training.architecture or row.architecture)
+    widths = choose_layers(chosen, training.layers, row.image_shape)
+    known_objective(objective)
     return Setting(
         dataset=load_or_fetch(dataset, data_dir, console),
         architecture=chosen.name,
         layers=widths,
-        steps=row.budgets[budget] if steps is None else steps,
-        objective=known_objective(objective).name,
-        tolerance=tolerance,
-        learning_rate=learning_rate,
+        steps=budgets[training.budget] if training.steps is None else training.steps,
+        objective=objective,
+        tolerance=training.tolerance,
+        learning_rate=training.learning_rate,
     )
 
 

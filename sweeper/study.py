@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,35 +11,62 @@ from trainer.datasets import Dataset
 from trainer.spec import TrialSpec
 
 VARIED = ("tau", "width", "seed")
-"""The fields in which the trials of one study folder may differ."""
+"""The fields in which the trials of one study on one data set may differ."""
+
+
+@dataclass(frozen=True)
+class Sequel:
+    """A trial whose τ is the error that another one ends with, so that it has no id before."""
+
+    first: TrialSpec
+    """The other one."""
+    objective: str
+    width: int
+    steps: int
+
+    def spec(self, error: float) -> TrialSpec:
+        """Give the trial, once the error of the first is known (sse, its `train_sse`)."""
+        return dataclasses.replace(
+            self.first, objective=self.objective, width=self.width, steps=self.steps, tau=error
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
     """A study, spelled out.
 
-    A folder holds one question: its trials differ in `VARIED` alone, so that any two can stand in
-    one figure. Asking for more of those widens the study; anything else is another study.
+    A folder holds one question: on each data set its `specs` differ in `VARIED` alone, so that any
+    two can stand in one figure. Asking for more of those widens the study; anything else is
+    another study.
     """
 
     study: str
-    dataset: Dataset
+    datasets: tuple[Dataset, ...]
+    """All that the trials are trained on."""
     specs: tuple[TrialSpec, ...]
     """At least one."""
+    sequels: tuple[Sequel, ...] = ()
+    """Trials that follow on some of `specs`."""
+    request: Mapping[str, Sequence[Any]]
+    """What was asked for, value by value, as the report names it; widening adds to it."""
+    adds_datasets: bool = False
+    """Whether another data set widens the study too."""
 
     @property
-    def setting(self) -> dict[str, Any]:
-        """What all trials have in common, by field of `TrialSpec`."""
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What all `specs` on a data set have in common: by data set, by field of `TrialSpec`."""
         return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(self.specs[0]).items()
-            if name not in VARIED
+            spec.dataset: {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in vars(spec).items()
+                if name not in (*VARIED, "dataset")
+            }
+            for spec in self.specs
         }
 
-    @property
-    def request(self) -> dict[str, list[float]]:
-        """The values asked for of each varied field."""
-        return {f"{name}s": sorted({getattr(spec, name) for spec in self.specs}) for name in VARIED}
+    def dataset(self, name: str) -> Dataset:
+        """Give one of `datasets`."""
+        return next(dataset for dataset in self.datasets if dataset.name == name)
 
 
 @dataclass(frozen=True)

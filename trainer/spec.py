@@ -126,7 +126,7 @@ class TrialSpec:
     @property
     def label(self) -> str:
         """How a person tells this trial from the others of its study."""
-        return f"τ={self.tau:g} width={self.width} seed={self.seed}"
+        return f"τ={self.tau:.4g} width={self.width} seed={self.seed}"
 
     def to_json(self) -> str:
         """Write the spec as one line of JSON."""

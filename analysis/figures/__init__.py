@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
+from analysis.figures.comparison import comparison_of, draw_comparison
+from analysis.figures.compression import compression_of, draw_compression
+from analysis.figures.course import courses_of, draw_course
 from analysis.figures.curves import curves_of, draw_curves
 from analysis.figures.front import draw_front, front_of
 from analysis.figures.reconstructions import draw_reconstructions, reconstructions_of
@@ -55,6 +58,24 @@ FIGURES: dict[str, FigureRow] = {
         draw=draw_reconstructions,
         caption="Held-out images and what the models along the front make of them.",
     ),
+    "course": FigureRow(
+        compute=courses_of,
+        draw=draw_course,
+        caption="The four quantities of the paper's Figure 1. Of one seed: pale, a batch; dark, "
+        "smoothed. Of several: their median, and their range shaded. The first steps may lie above "
+        "the error's axis.",
+    ),
+    "comparison": FigureRow(
+        compute=comparison_of,
+        draw=draw_comparison,
+        caption="As the paper's Figure 3: held-out images, and what is left of them at each τ, "
+        "from the means of the open dimensions.",
+    ),
+    "compression": FigureRow(
+        compute=compression_of,
+        draw=draw_compression,
+        caption="The paper's Table 1 as a picture: from 2n dimensions (right) towards n (bar).",
+    ),
     "curves": FigureRow(
         compute=curves_of,
         draw=draw_curves,
@@ -79,9 +100,10 @@ class Picture:
     png: bytes
 
 
-def render(study: Study) -> Iterator[Picture]:
-    """Draw every figure that a study has the data for, in the order of the registry."""
-    for name, row in FIGURES.items():
+def render(study: Study, names: Iterable[str]) -> Iterator[Picture]:
+    """Draw those of these figures that a study has the data for, in this order."""
+    for name in names:
+        row = FIGURES[name]
         for stem, data in row.compute(study).items():
             figure = row.draw(data)
             yield Picture(name, stem, data.title, data.alt, to_svg(figure), to_png(figure))

@@ -41,6 +41,8 @@ class CurvesData:
     """The ledger's curve, with `smooth_sse` (moving average) and `smooth_hit_rate` beside it."""
     title: str
     alt: str
+    band: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    """The least and the most over several seeds, where `curve` is their median; likewise."""
 
 
 def curves_of(study: Study) -> dict[str, CurvesData]:
@@ -55,12 +57,7 @@ def curves_of(study: Study) -> dict[str, CurvesData]:
 
 def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
     """Prepare a curve (`CURVE_SCHEMA`) of a trial (one row of `read_trials`) for drawing."""
-    table = curve.to_pandas()
-    table["smooth_sse"] = table["constraint_ma"] + trial["tau"]
-    window = max(1, len(table) // 50)
-    table["smooth_hit_rate"] = table["hit_rate"].rolling(window, min_periods=1).mean()
-    # Every n-th sample, counted from the end: the last one is what the trial reports.
-    table = table.iloc[:: -max(1, math.ceil(len(table) / SAMPLES))][::-1].reset_index(drop=True)
+    table = prepare(curve.to_pandas(), trial["tau"])
     gates = table["open_gates"]
     return CurvesData(
         label=trial["label"],
@@ -69,8 +66,17 @@ def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
         curve=table,
         title=f"{trial['label']} ({trial['status']})",
         alt=f"Squared error, gates, λ' and hit rate over {table['step'].iloc[-1]} steps: "
-        f"open gates go from {gates.iloc[0]} to {gates.iloc[-1]}.",
+        f"open gates go from {gates.iloc[0]:g} to {gates.iloc[-1]:g}.",
     )
+
+
+def prepare(table: pd.DataFrame, tau: float) -> pd.DataFrame:
+    """Add the smoothed columns, and thin out to what a panel can show."""
+    window = max(1, len(table) // 50)
+    smooth_hit_rate = table["hit_rate"].rolling(window, min_periods=1).mean()
+    table = table.assign(smooth_sse=table["constraint_ma"] + tau, smooth_hit_rate=smooth_hit_rate)
+    # Every n-th sample, counted from the end: the last one is what the trial reports.
+    return table.iloc[:: -max(1, math.ceil(len(table) / SAMPLES))][::-1].reset_index(drop=True)
 
 
 @styled
@@ -93,8 +99,9 @@ def draw_curves(data: CurvesData) -> Figure:
 def _draw_sse(axes: Axes, data: CurvesData) -> None:
     curve = data.curve
     axes.set_title("squared error")
-    axes.plot(curve["step"], curve["sse"], color=SKY, linewidth=0.8)
-    axes.plot(curve["step"], curve["smooth_sse"], color=BLUE, linewidth=1.6)
+    if data.band is None:
+        axes.plot(curve["step"], curve["sse"], color=SKY, linewidth=0.8)
+    _draw_line(axes, data, "smooth_sse")
     axes.axhline(data.tau, color=RED, linewidth=1.4, label=f"τ = {data.tau:g}")
     axes.set_ylim(0, sse_limit(data))
     axes.legend(loc="upper right", handlelength=1.2)
@@ -114,7 +121,7 @@ def _draw_gates(axes: Axes, data: CurvesData) -> None:
     axes.step(
         curve["step"], curve["open_gates"], where="post", color=INK, linewidth=1, label="open"
     )
-    axes.plot(curve["step"], curve["gate_l1"], color=BLUE, linewidth=1.6, label="Σσ(kγ)")
+    _draw_line(axes, data, "gate_l1", label="Σσ(kγ)")
     axes.set_ylim(0, max(data.width, 1) * 1.05)
     axes.yaxis.set_major_locator(MaxNLocator(6, **WHOLE))
     if data.width <= 40:  # beyond that, a line for each integer would be a grey field
@@ -127,7 +134,7 @@ def _draw_gates(axes: Axes, data: CurvesData) -> None:
 def _draw_multiplier(axes: Axes, data: CurvesData) -> None:
     axes.set_title("λ'")
     values = data.curve["lambda"]
-    axes.plot(data.curve["step"], values, color=BLUE, linewidth=1.6)
+    _draw_line(axes, data, "lambda")
     axes.grid(axis="y")
     if not (values > 0).any():  # a trial that diverged at once has nothing for this axis
         return
@@ -143,10 +150,19 @@ def _draw_multiplier(axes: Axes, data: CurvesData) -> None:
 def _draw_hits(axes: Axes, data: CurvesData) -> None:
     curve = data.curve
     axes.set_title("images within τ")
-    axes.plot(curve["step"], curve["hit_rate"], color=SKY, linewidth=0.8)
-    axes.plot(curve["step"], curve["smooth_hit_rate"], color=BLUE, linewidth=1.6)
+    if data.band is None:
+        axes.plot(curve["step"], curve["hit_rate"], color=SKY, linewidth=0.8)
+    _draw_line(axes, data, "smooth_hit_rate")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _draw_line(axes: Axes, data: CurvesData, column: str, label: str | None = None) -> None:
+    steps = data.curve["step"]
+    if data.band is not None:
+        low, high = data.band
+        axes.fill_between(steps, low[column], high[column], color=SKY, alpha=0.6, linewidth=0)
+    axes.plot(steps, data.curve[column], color=BLUE, linewidth=1.6, label=label)
 
 
 def _thousands(step: float, _position: int) -> str:

@@ -70,10 +70,10 @@ def compute_reconstructions(ledger: Ledger, front: FrontData) -> Reconstructions
         sample = ledger.sample(point.trial_id)
         if not sample:
             continue
-        images = _channels_last(sample["images"])
+        images = channels_last(sample["images"])
         originals = images if originals is None else originals
         if np.array_equal(images, originals):
-            made = _channels_last(sample["reconstructions"])
+            made = channels_last(sample["reconstructions"])
             columns.append(Column(point, made[:IMAGES], point == front.knee))
     return None if originals is None else ReconstructionsData(originals[:IMAGES], tuple(columns))
 
@@ -128,13 +128,19 @@ def _words(point: FrontPoint) -> str:
     return f"τ = {point.tau:g}\n{point.open_gates} {gates}"
 
 
-def _channels_last(images: np.ndarray) -> np.ndarray:
+def channels_last(images: np.ndarray) -> np.ndarray:
+    """Bring [count, channels, height, width] into the order in which images are drawn."""
     return images[:, 0] if images.shape[1] == 1 else np.moveaxis(images, 1, -1)
 
 
-def _stack(images: np.ndarray) -> np.ndarray:
-    """Put images below each other, enlarged to `SHARP` pixels, with white between them."""
+def enlarge(images: np.ndarray) -> np.ndarray:
+    """Repeat pixels until an image has `SHARP` of them a side."""
     factor = max(1, -(-SHARP // images.shape[1]))
-    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def _stack(images: np.ndarray) -> np.ndarray:
+    """Put images below each other, enlarged, with white between them."""
+    large = enlarge(images)
     gap = np.full_like(large[:, : SHARP // 12], 255)
     return np.concatenate([large, gap], axis=1).reshape(-1, *large.shape[2:])[: -gap.shape[1]]

@@ -1,0 +1,141 @@
+"""The paper's Table 1: a baseline of n dimensions, and what gates that start with 2n come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis.statistics import Spread
+from analysis.study import Study
+
+READ_AT = (1.0, 1.5, 2.0)
+"""When the gates are read, in steps of the baseline (the paper's 200K, 300K and 400K)."""
+
+WAITING = "waiting"
+"""The status of a gated trial that has not ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A baseline, and the gated trial that has to hold its error."""
+
+    dataset: str
+    size: int
+    """n, the baseline's dimensions."""
+    seed: int
+    steps: int
+    """The baseline's."""
+    error: float
+    """The baseline's (the paper's MSE): moving average (keep-rate 0.95) of the training sse."""
+    baseline_status: str
+    width: int
+    """The dimensions that the gated trial starts with."""
+    status: str
+    gates: tuple[float, ...]
+    """Open gates at each of `READ_AT`; NaN where the trial did not get to."""
+    held: tuple[bool, ...]
+    """Whether τ was held at that step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """One line of Table 1: a data set and a size n, over all seeds."""
+
+    dataset: str
+    size: int
+    width: int
+    steps: int
+    error: Spread | None
+    gates: tuple[Spread | None, ...]
+    """At each of `READ_AT`; None where no seed got to."""
+    statuses: tuple[str, ...]
+    """Of the gated trials, seed by seed."""
+
+
+def compute_pairs(study: Study) -> list[Pair]:
+    """Pair every baseline with its gated sequel, sorted by data set, size and seed.
+
+    The sequel is the trial with gates of the same data set and seed whose τ is the baseline's
+    error, to the bit, and which starts with more dimensions.
+    """
+    trials = study.trials
+    is_baseline = (trials["objective"] == "geco") & (trials["tau"] == 0)
+    gated = trials[~is_baseline]
+    pairs = []
+    for baseline in trials[is_baseline].to_dict("records"):
+        follows = (
+            (gated["dataset"] == baseline["dataset"])
+            & (gated["seed"] == baseline["seed"])
+            & (gated["tau"] == baseline["train_sse"])
+            & (gated["width"] > baseline["width"])
+        )
+        sequels = gated[follows].to_dict("records")
+        pairs.append(_pair(study, baseline, sequels[0] if sequels else None))
+    return sorted(pairs, key=lambda pair: (pair.dataset, pair.size, pair.seed))
+
+
+def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None) -> Pair:
+    readings = [(float("nan"), False)] * len(READ_AT)
+    if sequel is not None:
+        curve = study.ledger.curve(sequel["trial_id"])
+        allowed = sequel["tau_limit"] - sequel["tau"]
+        readings = [_reading(curve, mark * baseline["steps"], allowed) for mark in READ_AT]
+    gates, held = zip(*readings, strict=True)
+    return Pair(
+        dataset=baseline["dataset"],
+        size=baseline["width"],
+        seed=baseline["seed"],
+        steps=baseline["steps"],
+        error=baseline["train_sse"],
+        baseline_status=baseline["status"],
+        width=2 * baseline["width"] if sequel is None else sequel["width"],
+        status=WAITING if sequel is None else sequel["status"],
+        gates=gates,
+        held=held,
+    )
+
+
+def _reading(curve: pa.Table, step: float, allowed: float) -> tuple[float, bool]:
+    """Read the last sample of a curve up to a step; curves have one every few steps."""
+    samples = [row for row in curve.to_pylist() if row["step"] <= step]
+    if not samples or curve["step"][-1].as_py() < step:
+        return float("nan"), False
+    return float(samples[-1]["open_gates"]), samples[-1]["constraint_ma"] <= allowed
+
+
+def summarise(pairs: Iterable[Pair]) -> list[Efficiency]:
+    """Join the seeds of each data set and size; `pairs` are sorted."""
+    lines = []
+    for (dataset, size), group in groupby(pairs, key=lambda pair: (pair.dataset, pair.size)):
+        seeds = list(group)
+        lines.append(
+            Efficiency(
+                dataset=dataset,
+                size=size,
+                width=seeds[0].width,
+                steps=seeds[0].steps,
+                error=Spread.of(pair.error for pair in seeds),
+                gates=tuple(
+                    Spread.of(pair.gates[mark] for pair in seeds) for mark in range(len(READ_AT))
+                ),
+                statuses=tuple(pair.status for pair in seeds),
+            )
+        )
+    return lines
+
+
+def as_table(pairs: Iterable[Pair]) -> pd.DataFrame:
+    """Give a row per pair, its readings in columns `gates_1x`, `held_1x` and so on."""
+    return pd.DataFrame([_flat(pair) for pair in pairs])
+
+
+def _flat(pair: Pair) -> dict[str, Any]:
+    fields = {name: value for name, value in vars(pair).items() if name not in ("gates", "held")}
+    for mark, gates, held in zip(READ_AT, pair.gates, pair.held, strict=True):
+        fields |= {f"gates_{mark:g}x": gates, f"held_{mark:g}x": held}
+    return fields

@@ -1,0 +1,101 @@
+"""The paper's Figure 3: the same images as they were, and at each τ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.reconstructions import channels_last, enlarge
+from analysis.figures.style import WIDTH, styled
+from analysis.statistics import Spread
+from analysis.study import Study
+from analysis.words import number
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """What one τ leaves of the images."""
+
+    tau: float
+    gates: Spread
+    """Open gates over seeds."""
+    images: np.ndarray
+    """uint8 of shape [count, height, width] (grey) or [count, height, width, 3]."""
+
+    @property
+    def words(self) -> str:
+        """Name the row."""
+        return f"τ = {self.tau:g}\n{number(self.gates.median)} gates{self._range}"
+
+    @property
+    def _range(self) -> str:
+        gates = self.gates
+        return "" if gates.low == gates.high else f"\n({gates.low:g}–{gates.high:g})"
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """The originals, then a row for each τ, the tightest first."""
+
+    originals: np.ndarray
+    rows: tuple[ComparisonRow, ...]
+    title: str = "The same images at each τ"
+
+    @property
+    def alt(self) -> str:
+        """What the figure shows, for those who cannot see it."""
+        rows = "; ".join(row.words.replace("\n", ", ") for row in self.rows)
+        return f"{len(self.originals)} held-out images, then their reconstructions: {rows}."
+
+
+def comparison_of(study: Study) -> dict[str, ComparisonData]:
+    """Compute the figure; none if no trial kept samples."""
+    data = compute_comparison(study)
+    return {} if data is None else {"comparison": data}
+
+
+def compute_comparison(study: Study) -> ComparisonData | None:
+    """Take for each τ the seed whose open gates are the median, the lowest seed of several."""
+    originals: np.ndarray | None = None
+    rows = []
+    for tau, trials in study.trials.groupby("tau"):
+        gates = Spread.of(trials["open_gates"])
+        if gates is None:
+            continue
+        chosen = trials.loc[(trials["open_gates"] - gates.median).abs().idxmin(), "trial_id"]
+        sample = study.ledger.sample(str(chosen))
+        if not sample:
+            continue
+        images = channels_last(sample["images"])
+        originals = images if originals is None else originals
+        if np.array_equal(images, originals):
+            rows.append(ComparisonRow(tau, gates, channels_last(sample["reconstructions"])))
+    return None if originals is None else ComparisonData(originals, tuple(rows))
+
+
+@styled
+def draw_comparison(data: ComparisonData) -> Figure:
+    """Draw one line of images per τ, the originals on top."""
+    lines = [("original", data.originals), *((row.words, row.images) for row in data.rows)]
+    label = 0.95  # inches
+    side = (WIDTH - label) / len(data.originals)
+    figure = Figure(figsize=(WIDTH, side * len(lines) * 1.08))
+    grid = figure.subplots(len(lines), 1, squeeze=False)[:, 0]
+    for axes, (words, images) in zip(grid, lines, strict=True):
+        _show(axes, words, images)
+    figure.subplots_adjust(left=label / WIDTH, right=0.995, top=0.995, bottom=0.005, hspace=0.08)
+    return figure
+
+
+def _show(axes: Axes, words: str, images: np.ndarray) -> None:
+    large = enlarge(images)
+    gap = np.full_like(large[:, :, : large.shape[2] // 16], 255)
+    line = np.concatenate(
+        [part for image in zip(large, gap, strict=True) for part in image], axis=1
+    )
+    axes.imshow(line, cmap="gray", vmin=0, vmax=255, interpolation="none")
+    axes.axis("off")
+    axes.text(-0.015, 0.5, words, transform=axes.transAxes, ha="right", va="center", fontsize=9)

@@ -1,0 +1,166 @@
+"""What De Boom et al. report, to be put beside what was found here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis.grid import Grid, GridRow, spread
+from analysis.statistics import Spread
+from analysis.study import Study
+from analysis.words import number
+from trainer.spec import TrialSpec
+
+FIGURE_1 = {10_000: 9, 20_000: 6, 25_000: 5}
+"""dSprites, 10 dimensions: open gates by step (section 4.1). The text does not give its τ."""
+
+FIGURE_2 = {3.0: 27, 30.0: 2}
+"""MNIST, 32 dimensions: the front's ends, open gates by τ (section 4.2)."""
+
+FIGURE_3 = {20.0: 5, 25.0: 5, 35.0: 3}
+"""dSprites: open gates by τ (section 4.3). The text says 20 and 35, the caption 25 and 35."""
+
+
+class Line(NamedTuple):
+    """One line of Table 1."""
+
+    error: float
+    gates: tuple[int, int, int]
+    """After 200K, 300K and 400K batches."""
+
+
+TABLE_1 = {
+    "dsprites": {
+        5: Line(9.48, (7, 6, 6)),
+        10: Line(8.83, (7, 6, 6)),
+        30: Line(6.14, (13, 12, 10)),
+    },
+    "cars3d": {
+        5: Line(94.42, (6, 5, 5)),
+        10: Line(65.67, (14, 13, 12)),
+        30: Line(60.97, (21, 17, 16)),
+    },
+    "shapes3d": {
+        5: Line(36.73, (6, 6, 6)),
+        10: Line(19.53, (9, 9, 9)),
+        30: Line(18.74, (20, 15, 11)),
+    },
+    "mnist": {
+        5: Line(17.07, (5, 5, 5)),
+        10: Line(9.49, (10, 9, 9)),
+        30: Line(7.16, (14, 14, 14)),
+    },
+    "cifar-100": {
+        5: Line(325.87, (6, 6, 6)),
+        10: Line(249.1, (10, 10, 10)),
+        30: Line(147.8, (31, 30, 30)),
+    },
+}
+"""By data set and n (section 4.4)."""
+
+NETWORKS = {"mnist": "conv28"}
+"""The paper's network by data set; conv64 for the others."""
+
+STANDS_FOR = {"sprites": "dsprites"}
+"""Data sets that are drawn here in place of the paper's."""
+
+STEPS = {"trajectory": 50_000, "pareto": 1_875_000, "compression": 200_000}
+"""The paper's, by study; it gives none for its Figure 3. 2000 epochs of MNIST are 1,875,000."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of the paper, and ours."""
+
+    dataset: str
+    what: str
+    paper: float
+    ours: Spread | None
+    """None if it was not measured."""
+
+
+def original(dataset: str) -> str:
+    """Name the paper's data set that one of ours stands for."""
+    return STANDS_FOR.get(dataset, dataset)
+
+
+def beside_the_paper(quantities: Iterable[Quantity]) -> Grid:
+    """Put the paper's numbers and ours into a table; blank where nothing was measured."""
+    rows, data = [], []
+    for quantity in quantities:
+        ours = quantity.ours
+        difference = None if ours is None else ours.median - quantity.paper
+        rows.append(
+            GridRow(
+                (
+                    quantity.dataset,
+                    quantity.what,
+                    number(quantity.paper),
+                    "" if ours is None else spread(ours.median, ours.low, ours.high),
+                    "" if difference is None else _signed(difference),
+                    "" if ours is None else str(ours.count),
+                )
+            )
+        )
+        data.append(_record(quantity, difference))
+    return Grid(
+        name="paper",
+        title="Beside the paper",
+        columns=("data set", "quantity", "paper", "here", "difference", "seeds"),
+        rows=tuple(rows),
+        data=pd.DataFrame(data),
+        text=frozenset({"data set", "quantity"}),
+        note="Blank: not measured. With several seeds: the median and, in brackets, their range.",
+    )
+
+
+def deviations(study: Study) -> list[str]:
+    """List in what this study is not the paper's, data set by data set."""
+    found = []
+    for dataset, setting in study.manifest["settings"].items():
+        found += [f"{dataset}: {text}" for text in _deviations(study.name, dataset, setting)]
+    return found
+
+
+def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
+    found = []
+    if dataset in STANDS_FOR:
+        found.append(f"drawn from the factors of {STANDS_FOR[dataset]}, not its original images")
+    steps = STEPS.get(study)
+    if steps is None:
+        found.append(f"{setting['steps']:,} steps; the paper does not say how many it took")
+    elif setting["steps"] != steps:
+        share = setting["steps"] / steps
+        found.append(f"{setting['steps']:,} steps, the paper {steps:,} ({100 * share:.2g} %)")
+    network = NETWORKS.get(dataset, "conv64")
+    layers = ", ".join(map(str, setting["layers"]))
+    if setting["architecture"] == network:
+        found.append(f"channels {layers}; the paper does not give its own")
+    else:
+        found.append(f"network {setting['architecture']} ({layers}), the paper's is {network}")
+    for name, value in setting.items():
+        usual = TrialSpec.__dataclass_fields__[name].default
+        if isinstance(usual, float | int) and value != usual and name != "tolerance":
+            found.append(f"{name.replace('_', ' ')} {value:g}, the paper {usual:g}")
+    return found
+
+
+def _signed(difference: float) -> str:
+    return "0" if number(abs(difference)) == "0" else f"{difference:+.3g}"
+
+
+def _record(quantity: Quantity, difference: float | None) -> dict[str, Any]:
+    ours = quantity.ours
+    return {
+        "dataset": quantity.dataset,
+        "quantity": quantity.what,
+        "paper": quantity.paper,
+        "here": None if ours is None else ours.median,
+        "here_min": None if ours is None else ours.low,
+        "here_max": None if ours is None else ours.high,
+        "difference": difference,
+        "seeds": 0 if ours is None else ours.count,
+    }

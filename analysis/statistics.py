@@ -1,0 +1,33 @@
+"""What several seeds say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+def upper_median(values: pd.Series) -> float:
+    """Give the median; of an even number, the upper of the middle two: a value really reached."""
+    return float(values.quantile(0.5, interpolation="higher"))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A quantity over seeds."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """Summarise the finite values; None if there are none: what was not measured is blank."""
+        series = pd.Series(list(values), dtype="float64")
+        series = series[np.isfinite(series)]
+        if series.empty:
+            return None
+        return cls(upper_median(series), float(series.min()), float(series.max()), len(series))

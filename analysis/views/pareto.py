@@ -1,0 +1,156 @@
+"""The front: how many dimensions suffice for how much error (the paper's Figure 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.answer import Answer
+from analysis.findings import ADVICE, few_seeds
+from analysis.front import FrontPoint
+from analysis.grid import Grid, GridRow, spread
+from analysis.paper import FIGURE_2, Quantity, original
+from analysis.statistics import Spread
+from analysis.study import Study
+from analysis.views.base import View
+from analysis.words import number, statuses
+from trainer.spec import Status
+
+PAPER_WIDTH = 32
+
+
+def answer(study: Study) -> Answer:
+    """Say how many dimensions suffice, as far as the study knows."""
+    front, knee = study.front.front, study.front.knee
+    if not front:
+        return _no_front(study)
+    if knee is None and len(front) == 1:
+        knee = front[0]
+    if knee is not None:
+        return Answer(f"On {study.dataset}, {_suffices(knee)}.", study.front.how, knee)
+    many, few = front[0], front[-1]
+    headline = (
+        f"On {study.dataset}, the front runs from {_gates(many)} dimensions at a squared error of "
+        f"{many.error:.3g} per image to {_gates(few)} at {few.error:.3g}."
+    )
+    return Answer(headline, study.front.how)
+
+
+def _suffices(point: FrontPoint) -> str:
+    verb = "suffices" if point.open_gates == 1 else "suffice"
+    return (
+        f"{_gates(point)} dimensions {verb} for a squared error of {point.error:.3g} per "
+        f"held-out image (τ = {point.tau:g})"
+    )
+
+
+def _gates(point: FrontPoint) -> str:
+    return f"{point.open_gates} of {point.width}"
+
+
+def _no_front(study: Study) -> Answer:
+    counts = study.trials["status"].value_counts()
+    found = ", ".join(f"{count} {status}" for status, count in counts.items())
+    if set(counts.index) == {Status.FEASIBLE}:
+        advice = "The feasible ones have no finite held-out error: check the held-out images."
+    else:
+        worst = next(status for status in counts.index if status != Status.FEASIBLE)
+        advice = ADVICE[Status(worst)]
+    headline = f"No trial on {study.dataset} is feasible yet, so there is no front."
+    return Answer(headline, f"Of {len(study.trials)} trials: {found}. {advice}")
+
+
+def outcomes(study: Study) -> Grid:
+    """Give a row per τ and width, with what became of its seeds; faint where none is feasible."""
+    points = study.front.points.set_index(["tau", "width"])
+    rows = []
+    for (tau, width), trials in study.trials.groupby(["tau", "width"]):
+        status = statuses(trials["status"])
+        point = points.loc[(tau, width)] if (tau, width) in points.index else None
+        if point is not None:
+            gates = spread(point["open_gates"], point["open_gates_min"], point["open_gates_max"])
+            error = point["error"]
+            status += "" if point["on_front"] else " (beaten)"
+        else:
+            seen = trials["open_gates"]
+            gates = spread(seen.median(), seen.min(), seen.max())
+            error = trials["test_sse_sampled"].median()
+        cells = (f"{tau:g}", str(width), gates, number(error), str(len(trials)), status)
+        rows.append(GridRow(cells, faint=point is None))
+    return Grid(
+        name="front",
+        title="What became of each τ",
+        columns=("τ", "width", "open gates", "held-out sse", "seeds", "status"),
+        rows=tuple(rows),
+        data=study.front.points,
+        text=frozenset({"status"}),
+    )
+
+
+def front_grid(study: Study) -> Grid:
+    """Give a row per point of the front."""
+    front = study.front
+    several = bool((front.points["trials"] > 1).any())
+    rows = []
+    for point in front.front:
+        cells = [
+            number(point.tau),
+            str(point.width),
+            spread(point.open_gates, point.open_gates_min, point.open_gates_max),
+            spread(point.error, point.error_min, point.error_max),
+            number(point.test_sse_mean),
+            *([f"{point.seeds} of {point.trials}"] if several else []),
+            "knee: start here" if point == front.knee else "",
+        ]
+        rows.append(GridRow(tuple(cells), strong=point == front.knee))
+    seeds = ["feasible seeds"] if several else []
+    return Grid(
+        name="front",
+        title="The front",
+        columns=("τ", "width", "open gates", "error, sampled", "error, mean", *seeds, " "),
+        rows=tuple(rows),
+        data=front.points,
+        text=frozenset({" "}),
+        note="Medians over the feasible seeds (of an even number, the upper of the middle two); "
+        "in brackets their range where they differ."
+        if several
+        else "",
+    )
+
+
+def _facts(study: Study) -> dict[str, Any]:
+    point = answer(study).point
+    return {
+        "recommended": None if point is None else vars(point),
+        "front": [vars(point) for point in study.front.front],
+    }
+
+
+def _quantities(study: Study) -> list[Quantity]:
+    if original(study.dataset) != "mnist":
+        return []
+    trials = study.trials[study.trials["width"] == PAPER_WIDTH]
+    return [
+        Quantity("mnist", f"open gates at τ = {tau:g}", gates, gates_at(trials, tau))
+        for tau, gates in FIGURE_2.items()
+    ]
+
+
+def gates_at(trials: pd.DataFrame, tau: float) -> Spread | None:
+    """Give the open gates that trials with this τ ended with, if they held it."""
+    held = trials["status"].isin([Status.FEASIBLE, Status.UNSETTLED])
+    return Spread.of(trials.loc[held & (trials["tau"] == tau), "open_gates"])
+
+
+PARETO = View(
+    study="pareto",
+    answer=answer,
+    summary=outcomes,
+    grids=(front_grid,),
+    lead=("front",),
+    figures=("reconstructions", "curves"),
+    facts=_facts,
+    quantities=_quantities,
+    checks=(few_seeds,),
+)
