@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainer.architectures import architecture
+from trainer.architectures.conv import Unflatten, UpsampledConv2d
 from trainer.spec import TrialSpec
 
 
@@ -17,9 +20,11 @@ class PlainLoop:
         torch.manual_seed(spec.seed)
         self.spec = spec
         self.vae = architecture(spec.architecture).build(image_shape, spec.width, spec.layers)
-        for module in self.vae.modules():  # the peer's images stay in NCHW order
-            if type(module).__name__ == "Unflatten" and hasattr(module, "side"):
-                module.forward = lambda x, m=module: x.view(-1, m.channels, m.side, m.side)
+        for module in self.vae.modules():
+            if isinstance(module, UpsampledConv2d):  # the peer upsamples first
+                module.forward = partial(_upsample_and_convolve, module)
+            elif isinstance(module, Unflatten):  # and its images stay in NCHW order
+                module.forward = partial(_view_as_images, module)
         self.gate_logits = nn.Parameter(torch.full((spec.width,), spec.gate_init))
         self.raw_multiplier = nn.Parameter(torch.tensor(spec.lambda_init))
         parameters = [*self.vae.parameters(), self.gate_logits, self.raw_multiplier]
@@ -64,3 +69,12 @@ class PlainLoop:
         self.optimizer.step()
         self.hit = self.hit or met
         return errors_2.mean().item()
+
+
+def _upsample_and_convolve(module: UpsampledConv2d, inputs: Tensor) -> Tensor:
+    large = F.interpolate(inputs, scale_factor=2, mode="nearest")
+    return F.conv2d(large, module.weight, module.bias, padding=(module.kernel_size[0] - 1) // 2)
+
+
+def _view_as_images(module: Unflatten, inputs: Tensor) -> Tensor:
+    return inputs.view(-1, module.channels, module.side, module.side)

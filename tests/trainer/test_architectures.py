@@ -7,6 +7,7 @@ import torch
 
 from trainer import UserError
 from trainer.architectures import ARCHITECTURES, architecture
+from trainer.architectures.conv import UpsampledConv2d
 from trainer.datasets import DATASETS
 from trainer.network import Network
 
@@ -91,7 +92,7 @@ def test_the_order_of_the_paper_s_layers(name: str, stages: int) -> None:
     vae = architecture(name).build((1, side, side), 4, (4,) * stages)
     down = ["Conv2d", "LeakyReLU", "BatchNorm2d"] * stages
     assert _kinds(vae.encoder) == [*down, "Flatten", "Linear", "LeakyReLU", "Linear"]
-    up = ["BatchNorm2d", "Upsample", "Conv2d", "LeakyReLU"] * stages
+    up = ["BatchNorm2d", "UpsampledConv2d", "LeakyReLU"] * stages
     linear = ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Unflatten"]
     assert _kinds(vae.decoder) == [*linear, *up[:-1], "Sigmoid"]
 
@@ -122,3 +123,22 @@ def test_the_paper_s_networks_refuse_what_they_cannot_take(
 def test_an_unknown_one_is_named_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'conv28'"):
         architecture("conv82")
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_the_folded_convolution_is_upsampling_and_a_convolution(kernel: int) -> None:
+    """Exactly, but for rounding (float64): values and all gradients."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        folded = UpsampledConv2d(5, 3, kernel).double()
+        inputs = torch.randn(2, 5, 7, 7, dtype=torch.float64, requires_grad=True)
+    plain = torch.nn.Conv2d(5, 3, kernel, padding=kernel // 3).double()
+    plain.load_state_dict(folded.state_dict())
+    results = []
+    for module, before in ((folded, inputs), (plain, torch.nn.Upsample(scale_factor=2)(inputs))):
+        output = module(before)
+        variables = [inputs, *module.parameters()]
+        weighted = (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum()
+        results.append([output, *torch.autograd.grad(weighted, variables)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
