@@ -11,6 +11,7 @@ import fcntl
 import io
 import json
 import logging
+import math
 import os
 import shutil
 import socket
@@ -203,9 +204,13 @@ class Ledger:
         return set(self.errors())
 
     def errors(self) -> dict[str, float]:
-        """Give the `train_sse` that each of the finished trials ended with."""
+        """Give the `train_sse` that each finished trial ended with; NaN for one that diverged."""
         rows = self.rows().select(["trial_id", "status", "train_sse"]).to_pylist()
-        return {row["trial_id"]: row["train_sse"] for row in rows if row["status"] != Status.FAILED}
+        return {
+            row["trial_id"]: math.nan if row["status"] == Status.DIVERGED else row["train_sse"]
+            for row in rows
+            if row["status"] != Status.FAILED
+        }
 
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""

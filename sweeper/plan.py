@@ -52,10 +52,10 @@ def outstanding(plan: StudyPlan, ledger: Ledger) -> Work:
         error = errors.get(sequel.first.trial_id)
         if error is None:
             waiting.append(sequel)
-        elif math.isfinite(error) and error > 0:
-            specs.append(sequel.spec(error))
-        else:
+        elif math.isnan(error):
             impossible.append(sequel)
+        else:
+            specs.append(sequel.spec(error))
     missing = longest_first([spec for spec in specs if spec.trial_id not in errors])
     return Work(tuple(specs), missing, tuple(waiting), tuple(impossible))
 

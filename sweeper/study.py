@@ -24,6 +24,10 @@ class Sequel:
     width: int
     steps: int
 
+    def __post_init__(self) -> None:
+        """Refuse now what could not be trained whatever the error."""
+        self.spec(error=1.0)
+
     def spec(self, error: float) -> TrialSpec:
         """Give the trial, once the error of the first is known (sse, its `train_sse`)."""
         return dataclasses.replace(

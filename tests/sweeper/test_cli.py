@@ -45,6 +45,19 @@ BAD_INPUT = [
     ((*RUN, "--widths", "100000000000"), "width must be"),
     ((*RUN, "--objective", "elbo"), "unknown objective 'elbo'"),
     ((*RUN, "--tolerance", "-1"), "tolerance"),
+    (("run", "trajectory", "--tau", "0"), "tau must be above 0 for objective 'geco-l0-arm'"),
+    (("run", "trajectory", "--tau", "nan"), "tau must be a number"),
+    (("run", "trajectory", "--tau", "2", "--width", "0"), "width must be"),
+    (("run", "compare", "--taus", "0,1"), "is not above 0"),
+    (("run", "compare", "--taus", "paper"), "no paper has values"),
+    (("run", "compression", "--sizes", "0,3"), "--sizes '0,3': 0 is not from 1"),
+    (("run", "compression", "--sizes", "-3"), "--sizes"),
+    (("run", "compression", "--sizes", "2.5"), "--sizes"),
+    (("run", "compression", "--sizes", "40000"), "width must be a whole number from 1 to 65536"),
+    (("run", "compression", "--datasets", "digits,mnits"), "did you mean 'mnist'"),
+    (("run", "compression", "--datasets", "digits,digits"), "must be different names"),
+    (("run", "compression", "--datasets", ","), "must be different names"),
+    (("run", "compression", "--architecture", "conv28"), "takes 28×28 images"),
     ((*RUN, "--learning-rate", "0"), "learning_rate"),
     ((*RUN, "--backend", "slurm", "--dry-run"), "unknown backend 'slurm'"),
     (("data", "show", "digits", "--out", "x.foo"), "x.foo"),
@@ -146,7 +159,8 @@ def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "14 asked, 0 in the ledger, 14 to train for 16,000 steps each" in shown.stdout
     counted = json.loads(sweeper(*command, "--workers", "4", "--json", cwd=tmp_path).stdout)
-    expected = 4 * 16_000 * counted["milliseconds_per_step"] / 1e3  # 14 trials, 4 at a time
+    (kind,) = counted["kinds"]
+    expected = 4 * 16_000 * kind["seconds_per_step"]  # 14 trials, 4 at a time
     assert counted["seconds"] == pytest.approx(expected)
     assert counted["memory_bytes"] > 50e6
     assert counted["disk_bytes"] > 14 * 50e3

@@ -32,7 +32,7 @@ def _text(console: Console) -> str:
 def test_plain_output_is_a_line_per_ended_trial() -> None:
     display, console = _display()
     specs = [_spec(1.0), _spec(2.0)]
-    with display.showing(specs, workers=2):
+    with display.showing(specs):
         display.started(specs[0])
         display.progressed(specs[0], Progress(500, 1.2, 9, 0.8))
         display.finished(specs[0], Finished("feasible", 5, 1.3, 12.0))
@@ -47,7 +47,7 @@ def test_plain_output_is_a_line_per_ended_trial() -> None:
 def test_a_terminal_shows_a_table_that_fits_with_those_in_training() -> None:
     display, console = _display(force_terminal=True)
     specs = [_spec(0.1 * number) for number in range(1, 31)]
-    with display.showing(specs, workers=2):
+    with display.showing(specs):
         for spec in specs[:20]:
             display.started(spec)
             display.finished(spec, Finished("infeasible", None, 1.3, 1.0))
@@ -69,7 +69,7 @@ def test_a_terminal_shows_a_table_that_fits_with_those_in_training() -> None:
 def test_what_is_to_go_is_told_from_the_steps_of_this_run() -> None:
     display, _ = _display()
     specs = [_spec(1.0), _spec(2.0)]
-    with display.showing(specs, workers=1):
+    with display.showing(specs):
         display.started(specs[0])
         display.progressed(specs[0], Progress(600, 1.0, 9, 1.0))  # continued from a checkpoint
         assert display._remaining(10.0) is None

@@ -37,6 +37,18 @@ def test_it_gives_the_rows_of_the_in_process_backend(finished: Path, tmp_path: P
     )  # fmt: skip
 
 
+def test_trials_that_follow_on_others_are_trained_in_the_same_run(tmp_path: Path) -> None:
+    command = ("run", "compression", "--sizes", "2,3", "--steps", "300", "--layers", "16")
+    local = sweeper(*command, "--backend", "local", "--study", "local", cwd=tmp_path)
+    assert local.returncode == 0, local.stderr
+    ran = sweeper(*command, "--workers", "2", "--study", "ray", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert study.contents(tmp_path / "ray") == study.contents(tmp_path / "local")
+    assert [line[:5] for line in ran.stderr.splitlines() if line.startswith("[")] == [
+        "[1/4]", "[2/4]", "[3/4]", "[4/4]",
+    ]  # fmt: skip
+
+
 def test_killed_workers_and_runs_change_nothing(tmp_path: Path) -> None:
     """A worker killed, then the whole run, then the same command: the rows of an undisturbed run.
 

@@ -1,0 +1,137 @@
+"""Trials that follow on others: planned, run, run again, widened, killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import study
+from study import kill_all, start, sweeper, wait_for
+
+from sweeper.ledger import Ledger
+from sweeper.plan import outstanding
+from sweeper.setting import Setting
+from sweeper.studies.compression import plan
+from sweeper.study import StudyPlan
+from trainer import datasets
+from trainer.errors import UserError
+
+SHORT = ("--layers", "16", "--steps", "400", "--backend", "local")
+RUN = ("run", "compression", "--sizes", "2,3", *SHORT)
+OFTEN = ("--checkpoint-seconds", "0.1")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study of `RUN`, run without a disturbance."""
+    folder = tmp_path_factory.mktemp("done")
+    ran = sweeper(*RUN, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    return folder / "studies" / "compression"
+
+
+def _plan(sizes: tuple[int, ...] = (2, 3), **changes: Any) -> StudyPlan:
+    setting = Setting(
+        dataset=datasets.load("digits"),
+        architecture="dense",
+        layers=(16,),
+        steps=400,
+        objective="geco",
+        tolerance=0.03,
+        learning_rate=1e-3,
+    )
+    return plan([dataclasses.replace(setting, **changes)], sizes, seeds=(0,))
+
+
+def _by_size(folder: Path) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
+    """Give each size's baseline and the trial that took its error for τ."""
+    rows = study.rows(folder)
+    baselines = [row for row in rows if row["objective"] == "geco"]
+    return {
+        row["width"]: (row, next(other for other in rows if other["tau"] == row["train_sse"]))
+        for row in baselines
+    }
+
+
+def test_a_baseline_s_error_is_the_tau_of_twice_its_dimensions(done: Path) -> None:
+    pairs = _by_size(done)
+    assert sorted(pairs) == [2, 3]
+    for size, (baseline, gated) in pairs.items():
+        assert (baseline["tau"], baseline["steps"], baseline["open_gates"]) == (0, 400, size)
+        assert (gated["objective"], gated["width"], gated["steps"]) == (
+            "geco-l0-arm",
+            2 * size,
+            800,
+        )
+    assert len(study.rows(done)) == 4
+    manifest = json.loads((done / "study.json").read_text())
+    assert sorted(manifest["asked"]) == sorted(row["trial_id"] for row in study.rows(done))
+    assert manifest["waiting"] == 0
+    assert manifest["request"] == {"sizes": [2, 3], "seeds": [0]}
+    assert (done / "report" / "compression.csv").exists()
+
+
+def test_what_waits_is_named_once_its_first_trial_is_done(done: Path, tmp_path: Path) -> None:
+    nothing = outstanding(_plan(), Ledger(tmp_path / "nothing"))
+    assert (len(nothing.missing), len(nothing.waiting), nothing.asked) == (2, 2, 4)
+    wider = outstanding(_plan((2, 3, 4)), Ledger(done))
+    assert (wider.reused, len(wider.missing), len(wider.waiting)) == (4, 1, 1)
+    assert {spec.trial_id for spec in wider.specs} > {row["trial_id"] for row in study.rows(done)}
+
+
+def test_the_same_again_trains_nothing_and_more_sizes_only_these(
+    done: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "studies" / "compression"
+    folder.parent.mkdir()
+    done.rename(folder)
+    again = json.loads(sweeper(*RUN, "--json", cwd=tmp_path).stdout)
+    assert (again["run"]["trained"], again["run"]["reused"]) == (0, 4)
+    command = ("run", "compression", "--sizes", "4", *SHORT, "--json")
+    wider = json.loads(sweeper(*command, cwd=tmp_path).stdout)
+    assert (wider["run"]["trained"], wider["run"]["reused"]) == (2, 0)
+    assert [pair["size"] for pair in wider["pairs"]] == [2, 3, 4]
+    tiles = ("--datasets", "tiles", "--architecture", "dense", "--sizes", "2")
+    other = json.loads(sweeper("run", "compression", *tiles, *SHORT, "--json", cwd=tmp_path).stdout)
+    assert other["run"]["trained"] == 2
+    assert {pair["dataset"] for pair in other["pairs"]} == {"digits", "tiles"}
+    told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+    assert (told["finished"], told["asked"], told["datasets"]) == (8, 8, ["digits", "tiles"])
+    with pytest.raises(UserError, match="steps = 400, asked for 500"):
+        outstanding(_plan(steps=500), Ledger(folder))
+    folder.rename(done)
+
+
+def test_killed_in_either_step_it_ends_as_if_it_had_not_been(done: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "studies" / "compression"
+    for finished in (1, 3):  # of two baselines, then of two gated trials
+        process = start(*RUN, *OFTEN, cwd=tmp_path)
+        wait_for(
+            lambda n=finished: (
+                list(folder.glob("checkpoints/*/*.safetensors"))
+                and len(list(folder.glob("trials/*.parquet"))) == n
+            )
+        )
+        kill_all(process)
+        told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+        assert (told["finished"], told["asked"]) == (finished, 4)
+    ended = sweeper(*RUN, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert study.contents(folder) == study.contents(done)
+
+
+def test_what_follows_on_a_diverged_trial_is_said_to_be_impossible(tmp_path: Path) -> None:
+    command = ("run", "compression", "--sizes", "2", *SHORT, "--learning-rate", "1e12")
+    ran = sweeper(*command, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    folder = tmp_path / "studies" / "compression"
+    (row,) = study.rows(folder)
+    assert row["status"] == "diverged"
+    assert "width=4 seed=0 was not trained: its τ is the error of τ=0 width=2" in ran.stderr
+    assert math.isnan(Ledger(folder).errors()[row["trial_id"]])
+    again = sweeper(*command, "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["run"]["trained"] == 0
