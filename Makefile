@@ -25,6 +25,7 @@ lint: .venv/installed-dev
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/pack_throughput.py
 	$(BIN)/python benchmarks/memory.py
 
 clean:

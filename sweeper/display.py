@@ -108,6 +108,8 @@ class Display:
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
         """See `sweeper.backends.base.Listener`."""
         row = self._rows.setdefault(spec.trial_id, _Row(spec))
+        if row.status == outcome.status:
+            return  # its pack was tried again because of another
         row.status, row.step = outcome.status, spec.steps
         row.sse, row.open_gates = outcome.sse, outcome.open_gates
         self.trained += 1
@@ -123,6 +125,10 @@ class Display:
         self._rows.setdefault(spec.trial_id, _Row(spec)).status = "failed"
         self.failures += 1
         self.note(f"{self._name(spec)} failed: {error}")
+
+    def broken(self, pack: Sequence[TrialSpec], error: str) -> None:
+        """See `sweeper.backends.base.Listener`."""
+        self.note(f"a pack of {len(pack)} trials failed, each is tried alone: {error}")
 
     def _name(self, spec: TrialSpec) -> str:
         return f"{spec.dataset} {spec.label}" if self._several_datasets else spec.label

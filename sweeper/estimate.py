@@ -6,13 +6,14 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
 import torch
 
 from sweeper.backends import expected_workers
+from sweeper.packs import Packs, form_packs, usual_pack
 from sweeper.plan import Work
 from sweeper.run_record import RunOptions
 from sweeper.schema import CURVE_SCHEMA
@@ -21,8 +22,11 @@ from sweeper.words import duration, size
 from trainer.curve import POINTS
 from trainer.export import model_file
 from trainer.hardware import choose_device
+from trainer.program import program_of
 from trainer.spec import TrialSpec
 from trainer.trial import Trial
+
+Pack = tuple[TrialSpec, ...]
 
 WARM_UP = 20
 MEASURED_SECONDS = 1.0
@@ -37,8 +41,10 @@ class Kind:
     trials: int
     """To train."""
     steps: int
+    pack: int
+    """How many are trained together."""
     seconds_per_step: float
-    """Of the widest, measured in one process."""
+    """Of one trial among those of the widest pack, measured in one process."""
     bytes_per_trial: int
     """On disk, once it has ended."""
 
@@ -69,6 +75,7 @@ class Estimate:
         kinds = [
             f"         {kind.trials} {kind.dataset} {kind.objective}: {kind.steps:,} steps each, "
             f"{1e3 * kind.seconds_per_step:.2f} ms a step measured in one process"
+            + (f", {kind.pack} together" if kind.pack > 1 else "")
             for kind in self.kinds
         ]
         return "\n".join(
@@ -77,7 +84,7 @@ class Estimate:
                 f"trials   {self.asked} asked, {self.reused} in the ledger, "
                 f"{self.to_train} to train",
                 *kinds,
-                f"workers  {self.workers}, one trial each at a time",
+                f"workers  {self.workers}",
                 f"time     about {duration(self.seconds)}",
                 f"memory   {size(self.memory_bytes)} a worker",
                 f"disk     {size(self.disk_bytes)}",
@@ -91,11 +98,14 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
     Raises:
         UserError: if the device cannot be used.
     """
+    device = choose_device(options.device)
     # Of a trial that waits for another's error, any τ takes as long.
-    rounds = (work.missing, tuple(sequel.spec(error=1.0) for sequel in work.waiting))
-    kinds = _measure(plan, [*chain(*rounds)] or plan.specs, choose_device(options.device))
-    to_train = sum(map(len, rounds))
+    waiting = [sequel.spec(error=1.0) for sequel in work.waiting]
+    to_train = len(work.missing) + len(waiting)
     workers = min(expected_workers(options), max(1, to_train))
+    most = options.pack or usual_pack(device.type)
+    rounds = [form_packs(specs, most, workers) for specs in (work.missing, waiting)]
+    kinds = _measure(plan, [*chain(*rounds)], device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,
@@ -104,66 +114,66 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
         reused=work.reused,
         to_train=to_train,
         workers=workers,
-        kinds=tuple(kinds.values()) if to_train else (),
-        seconds=sum(
-            _schedule([spec.steps * kinds[_kind(spec)].seconds_per_step for spec in specs], workers)
-            for specs in rounds
-        ),
+        kinds=tuple(kinds.values()),
+        seconds=sum(_schedule(packs, kinds, workers) for packs in rounds),
         memory_bytes=peak if sys.platform == "darwin" else 1024 * peak,
-        disk_bytes=sum(kinds[_kind(spec)].bytes_per_trial for spec in chain(*rounds)),
+        disk_bytes=sum(kind.trials * kind.bytes_per_trial for kind in kinds.values()),
     )
 
 
-def _measure(
-    plan: StudyPlan, specs: Iterable[TrialSpec], device: torch.device
-) -> dict[tuple[str, str, int], Kind]:
-    """Take the widest trial of each kind for all of them."""
-    kinds: dict[tuple[str, str, int], list[TrialSpec]] = {}
-    for spec in specs:
-        kinds.setdefault(_kind(spec), []).append(spec)
-    return {kind: _measure_kind(plan, members, device) for kind, members in kinds.items()}
+Kinds = dict[tuple[str, str, int], Kind]
 
 
-def _measure_kind(plan: StudyPlan, specs: list[TrialSpec], device: torch.device) -> Kind:
-    widest = max(specs, key=lambda spec: spec.width)
-    trial = Trial(widest, plan.dataset(widest.dataset), device)
+def _measure(plan: StudyPlan, packs: Sequence[Pack], device: torch.device) -> Kinds:
+    """Take the first pack of each kind, which is the widest, for all of them."""
+    by_kind: dict[tuple[str, str, int], list[Pack]] = {}
+    for pack in packs:
+        by_kind.setdefault(_kind(pack), []).append(pack)
+    return {kind: _measure_kind(plan, members, device) for kind, members in by_kind.items()}
+
+
+def _measure_kind(plan: StudyPlan, packs: list[Pack], device: torch.device) -> Kind:
+    first = packs[0][0]
+    trials = [Trial(spec, plan.dataset(spec.dataset), device) for spec in packs[0]]
     return Kind(
-        dataset=widest.dataset,
-        objective=widest.objective,
-        trials=len(specs),
-        steps=widest.steps,
-        seconds_per_step=_seconds_per_step(trial),
-        bytes_per_trial=_disk_bytes(trial),
+        dataset=first.dataset,
+        objective=first.objective,
+        trials=sum(map(len, packs)),
+        pack=len(trials),
+        steps=first.steps,
+        seconds_per_step=_seconds_per_step(trials) / len(trials),
+        bytes_per_trial=_disk_bytes(trials[0]),
     )
 
 
-def _kind(spec: TrialSpec) -> tuple[str, str, int]:
-    return spec.dataset, spec.objective, spec.steps
+def _kind(pack: Pack) -> tuple[str, str, int]:
+    return pack[0].dataset, pack[0].objective, pack[0].steps
 
 
-def _seconds_per_step(trial: Trial) -> float:
+def _seconds_per_step(trials: Sequence[Trial]) -> float:
+    """Time a step of all of these trials together."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
-    state = trial.initial_state()
-    for step in range(WARM_UP):
-        state, _ = trial.advance(state, step)
-    state.step.item()  # waits for the device
-    began = time.perf_counter()
-    step = WARM_UP
-    while time.perf_counter() - began < MEASURED_SECONDS:
-        state, _ = trial.advance(state, step)
+    program = program_of(trials)
+    state, step, began = program.join([trial.initial_state() for trial in trials]), 0, 0.0
+    while step <= WARM_UP or time.perf_counter() - began < MEASURED_SECONDS:
+        if step == WARM_UP:
+            program.split(state, 0).step.item()  # waits for the device
+            began = time.perf_counter()
+        state, _ = program.advance(state, [step] * len(trials))
         step += 1
-    state.step.item()
+    program.split(state, 0).step.item()
     torch.set_num_threads(threads)
     return (time.perf_counter() - began) / (step - WARM_UP)
 
 
-def _schedule(lengths: Sequence[float], workers: int) -> float:
-    """Give how long the busiest worker is busy when each takes the next trial as it gets free."""
+def _schedule(packs: Packs, kinds: Kinds, workers: int) -> float:
+    """Give how long the busiest worker is busy when each takes the next pack as it gets free."""
     busy = [0.0] * workers
-    for seconds in lengths:
+    for pack in packs:
+        kind = kinds[_kind(pack)]
         first = busy.index(min(busy))
-        busy[first] += seconds
+        busy[first] += len(pack) * kind.steps * kind.seconds_per_step
     return max(busy)
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from sweeper.interruption import EXIT_INTERRUPTED
 from sweeper.ledger import Ledger
 from sweeper.options import RunningOptions, spread_options
+from sweeper.packs import parse_pack
 from sweeper.run_record import RunOptions, RunSummary
 from sweeper.study import StudyPlan
 from trainer.errors import UserError
@@ -110,6 +111,7 @@ def _run_options(running: RunningOptions, folder: Path) -> RunOptions:
         address=running.address,
         device=running.device,
         workers=running.workers,
+        pack=parse_pack(running.pack),
         data_dir=running.data_dir,
         checkpoint_seconds=running.checkpoint_seconds,
     )

@@ -95,6 +95,13 @@ class RunningOptions:
         int | None,
         _running(min=1, help="Trials at a time. Default: one a core, or four a GPU."),
     ] = None
+    pack: Annotated[
+        str,
+        _running(
+            help="Trials that a worker trains together, as one program: a number, or auto, which "
+            "is 1 on a CPU and 16 on a GPU."
+        ),
+    ] = "auto"
     data_dir: Annotated[
         Path | None,
         _running(help="Where the data sets' files are. Default: $SWEEPER_DATA."),

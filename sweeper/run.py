@@ -14,6 +14,7 @@ from sweeper.display import Display
 from sweeper.interruption import EXIT_INTERRUPTED, Interruption
 from sweeper.job import Job
 from sweeper.ledger import Ledger
+from sweeper.packs import form_packs, usual_pack
 from sweeper.plan import Work, outstanding
 from sweeper.run_record import RunOptions, RunRecord, RunSummary
 from sweeper.study import StudyPlan
@@ -53,6 +54,7 @@ class _Run:
     work: Work
     record: RunRecord = field(init=False)
     workers: int = 1
+    pack: int = 1
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -64,7 +66,8 @@ class _Run:
         interruption.listen()
         try:
             self.workers = backend.workers
-            self.record.open(device=backend.device, workers=backend.workers)
+            self.pack = self.options.pack or usual_pack(backend.device)
+            self.record.open(device=backend.device, workers=backend.workers, pack=self.pack)
             for note in backend.notes:
                 self.display.note(note)
             self._rounds(backend, interruption)
@@ -78,11 +81,17 @@ class _Run:
         """Train what can be named; then what has got a name by that, until nothing is left."""
         job, work = self._job(backend), self.work
         tried: set[str] = set()
-        while specs := [spec for spec in work.missing if spec.trial_id not in tried]:
+        alone: set[str] = set()
+        while specs := [spec for spec in work.missing if spec.trial_id not in alone]:
+            fresh = [spec for spec in specs if spec.trial_id not in tried]
+            # What is left over of a pack that failed is tried alone, to find the one at fault.
+            packs = form_packs(fresh, self.pack, self.workers)
+            packs += tuple((spec,) for spec in specs if spec.trial_id in tried)
+            alone.update(pack[0].trial_id for pack in packs if len(pack) == 1)
             tried.update(spec.trial_id for spec in specs)
             self.record.ask(work)
-            with self.display.showing(specs, work.waiting):
-                backend.run(specs, job, self.display, interruption.stop)
+            with self.display.showing(fresh, work.waiting):
+                backend.run(packs, job, self.display, interruption.stop)
             if interruption.stop.is_set():
                 return
             interruption.listen()  # the backend may have let go of the signals

@@ -27,6 +27,8 @@ class RunOptions:
     address: str | None = None
     device: str = "auto"
     workers: int | None = None
+    pack: int | None = None
+    """The most trials that a worker trains together; None for what suits the device."""
     data_dir: Path | None = None
     checkpoint_seconds: float = 20.0
 
@@ -76,9 +78,9 @@ class RunRecord:
             "runs": [*runs, self._entry],
         }
 
-    def open(self, *, device: str, workers: int) -> None:
+    def open(self, *, device: str, workers: int, pack: int) -> None:
         """Write the entry of a run that begins."""
-        self._entry.update(device=device, workers=workers)
+        self._entry.update(device=device, workers=workers, pack=pack)
         self._ledger.write_manifest(self._manifest)
 
     def ask(self, work: Work) -> None:

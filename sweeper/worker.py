@@ -1,7 +1,7 @@
-"""What a worker does with one trial: continue or begin it, train it, record it.
+"""What a worker does with its trials: continue or begin them, train them, record them.
 
-The same function serves every backend. It needs nothing from the process that planned the trial
-but the spec and the job, and nothing but the study's folder to hand back.
+The same function serves every backend. It needs nothing from the process that planned the trials
+but their specs and the job, and nothing but the study's folder to hand back.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,55 +28,83 @@ from trainer.curve import CurvePoint
 from trainer.export import model_file
 from trainer.files import write_atomic
 from trainer.hardware import choose_device
-from trainer.loop import Hooks, Trained, train
+from trainer.loop import Hooks, Trained, train_together
 from trainer.spec import Status, TrialResult, TrialSpec
 from trainer.trial import Trial
 
 
-def run_trial(
-    spec: TrialSpec,
-    job: Job,
-    on_progress: Callable[[Progress], None],
-    should_stop: Callable[[], bool],
-) -> Finished:
-    """Train one trial and record it in the study's ledger.
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """How a worker speaks to its run."""
+
+    progress: Callable[[TrialSpec, Progress], None]
+    finished: Callable[[TrialSpec, Finished], None]
+    """Called when the trial's row is in the ledger."""
+    should_stop: Callable[[], bool]
+
+
+def run_pack(specs: Sequence[TrialSpec], job: Job, telling: Telling) -> None:
+    """Train trials together, or one alone, and record each in the study's ledger.
 
     Raises:
-        trainer.loop.Interrupted: if `should_stop` said so; the trial's state was saved.
-        UserError: if the data cannot be read, or is not what the spec was made for.
+        trainer.loop.Interrupted: if `should_stop` said so; the trials' states were saved.
+        UserError: if the data cannot be read, or is not what the specs were made for.
     """
     began = time.perf_counter()
     torch.set_num_threads(1)
     ledger = Ledger(job.folder)
-    recorded = find_finished(ledger, spec)
-    if recorded is not None:
-        return recorded
-    attempt = begin_attempt(ledger, spec)
-    trial = _trial(spec, job)
-    hooks = Hooks(
-        on_point=lambda point: on_progress(_progress(point)),
-        should_stop=should_stop,
-        checkpoints=CheckpointFolder(ledger.checkpoints / spec.trial_id, spec.trial_id),
+    missing = []
+    for spec in specs:
+        recorded = find_finished(ledger, spec)
+        if recorded is None:
+            missing.append(spec)
+        else:
+            telling.finished(spec, recorded)
+    if not missing:
+        return
+    attempts = [begin_attempt(ledger, spec) for spec in missing]
+    trials = _trials(missing, job)
+    trained = train_together(trials, [_hooks(spec, job, telling) for spec in missing])
+    for trial, attempt, each in zip(trials, attempts, trained, strict=True):
+        ledger.record(_record(trial, each, job, attempt, pack_size=len(trials)))
+        result = each.result
+        seconds = (time.perf_counter() - began) / len(trials)
+        outcome = Finished(str(result.status), result.open_gates, result.test_sse_sampled, seconds)
+        telling.finished(trial.spec, outcome)
+
+
+def _trials(specs: Sequence[TrialSpec], job: Job) -> list[Trial]:
+    data_dir = Path(job.data_dir) if job.data_dir else None
+    dataset = datasets.load(specs[0].dataset, data_dir)
+    device = choose_device(job.device)
+    return [Trial(spec, dataset, device) for spec in specs]
+
+
+def _hooks(spec: TrialSpec, job: Job, telling: Telling) -> Hooks:
+    return Hooks(
+        on_point=lambda point: telling.progress(spec, _progress(point)),
+        should_stop=telling.should_stop,
+        checkpoints=CheckpointFolder(Ledger(job.folder).checkpoints / spec.trial_id, spec.trial_id),
         checkpoint_seconds=job.checkpoint_seconds,
     )
-    trained = train(trial, hooks)
-    ledger.record(
-        TrialRecord(
-            study=job.study,
-            spec=spec,
-            result=trained.result,
-            attempts=attempt.number,
-            started_at=attempt.started_at,
-            finished_at=now(),
-            versions=package_versions(),
-            curves=_curve_table(trained),
-            model=model_file(trial, trained.state),
-            samples=trained.samples,
-        )
+
+
+def _record(
+    trial: Trial, trained: Trained, job: Job, attempt: Attempt, pack_size: int
+) -> TrialRecord:
+    return TrialRecord(
+        study=job.study,
+        spec=trial.spec,
+        result=trained.result,
+        attempts=attempt.number,
+        started_at=attempt.started_at,
+        finished_at=now(),
+        versions=package_versions(),
+        pack_size=pack_size,
+        curves=_curve_table(trained),
+        model=model_file(trial, trained.state),
+        samples=trained.samples,
     )
-    result = trained.result
-    seconds = time.perf_counter() - began
-    return Finished(str(result.status), result.open_gates, result.test_sse_sampled, seconds)
 
 
 def find_finished(ledger: Ledger, spec: TrialSpec) -> Finished | None:
@@ -144,11 +172,6 @@ def begin_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
 
 def _attempt_path(ledger: Ledger, spec: TrialSpec) -> Path:
     return ledger.checkpoints / spec.trial_id / "attempt.json"
-
-
-def _trial(spec: TrialSpec, job: Job) -> Trial:
-    data_dir = Path(job.data_dir) if job.data_dir else None
-    return Trial(spec, datasets.load(spec.dataset, data_dir), choose_device(job.device))
 
 
 def _progress(point: CurvePoint) -> Progress:

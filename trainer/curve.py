@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from trainer.functional import gates, geco
 from trainer.objectives import Constants
@@ -33,40 +34,47 @@ def interval(steps: int) -> int:
     return max(1, steps // POINTS)
 
 
-def sample(
-    state: TrainState, measures: BatchMeasures, constants: Constants, step: int, seconds: float
-) -> CurvePoint:
-    """Read a point off the device, in one transfer."""
-    values = torch.stack(
+class Observation(NamedTuple):
+    """What is read off the device now and then: the quantities of a point, and `finite`."""
+
+    sse: float
+    constraint_ma: float
+    hit_rate: float
+    gate_l1: float
+    open_gates: float
+    multiplier: float
+    kl: float
+    finite: float
+
+    def point(self, step: int, seconds: float) -> CurvePoint:
+        """Make it a point of the curve."""
+        values = self._asdict()
+        del values["finite"]
+        values["open_gates"] = int(self.open_gates)
+        return CurvePoint(step=step, seconds=seconds, **values)
+
+
+def observe(state: TrainState, measures: BatchMeasures, constants: Constants) -> Tensor:
+    """Gather an `Observation` on the device, so that it takes one transfer: [8]."""
+    return torch.stack(
         [
             measures.errors.mean(),
             state.constraint_ma,
             (measures.errors <= constants.tau).to(measures.errors.dtype).mean(),
             gates.open_probability(state.gate_logits, constants.k).sum(),
+            state.open_gates.to(measures.errors.dtype),
             geco.multiplier(state.multiplier),
             measures.kl.mean(),
-            state.open_gates.to(measures.errors.dtype),
+            finite(state).to(measures.errors.dtype),
         ]
     )
-    sse, constraint_ma, hit_rate, gate_l1, multiplier, kl, open_gates = values.tolist()
-    return CurvePoint(
-        step=step,
-        sse=sse,
-        constraint_ma=constraint_ma,
-        hit_rate=hit_rate,
-        gate_l1=gate_l1,
-        open_gates=int(open_gates),
-        multiplier=multiplier,
-        kl=kl,
-        seconds=seconds,
-    )
 
 
-def is_finite(state: TrainState) -> bool:
+def finite(state: TrainState) -> Tensor:
     """Tell whether every loss, gradient and parameter so far was finite.
 
     A value that is not finite never leaves Adam's first moment or the moving average again, so
-    looking now and then misses none.
+    looking now and then misses none. A boolean scalar.
     """
     probe = torch.stack(
         [
@@ -77,4 +85,4 @@ def is_finite(state: TrainState) -> bool:
             state.kl,
         ]
     )
-    return bool(probe.isfinite().all())
+    return probe.isfinite().all()

@@ -1,20 +1,21 @@
-"""Training one trial from its first step, or its last checkpoint, to its result."""
+"""Training trials from their first step, or their last checkpoint, to their results."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from trainer import evaluation, status
 from trainer.checkpoint import Checkpoint, CheckpointFolder
-from trainer.curve import CurvePoint, interval, is_finite, sample
+from trainer.curve import CurvePoint, finite, interval
 from trainer.functional import gates
 from trainer.hardware import device_name
+from trainer.program import program_of
 from trainer.spec import Status, TrialResult
-from trainer.state import TrainState
+from trainer.state import BatchMeasures, TrainState
 from trainer.trial import Trial
 
 
@@ -52,67 +53,142 @@ def train(trial: Trial, hooks: Hooks | None = None) -> Trained:
         Interrupted: if `should_stop` said so; the state was saved first.
         OSError: if a checkpoint cannot be written.
     """
-    hooks = hooks or Hooks()
+    (trained,) = train_together([trial], [hooks or Hooks()])
+    return trained
+
+
+def train_together(trials: Sequence[Trial], hooks: Sequence[Hooks]) -> list[Trained]:
+    """Train trials as one program, each from its own checkpoint to its own end.
+
+    Their times are shares of the time that they take together.
+
+    Args:
+        trials: as `trainer.pack` wants them.
+        hooks: one for each; the first to be asked to stop stops all.
+
+    Raises:
+        Interrupted: if a `should_stop` said so; all states were saved first.
+        UserError: if the trials cannot be trained together.
+        OSError: if a checkpoint cannot be written.
+    """
     began = time.perf_counter()
-    last = _begin(trial, hooks)
-    seconds_before = last.seconds
-    last = _train_on(trial, last, hooks)
-    result = _judge(trial, last, seconds_before + time.perf_counter() - began)
-    return Trained(result, last.curve, last.state, evaluation.samples(trial, last.state))
+    members = [_Member.begin(trial, each) for trial, each in zip(trials, hooks, strict=True)]
+    before = [member.seconds for member in members]
+    _Training(members).run()
+    spent = (time.perf_counter() - began) / len(members)
+    return [
+        Trained(
+            _judge(member, seconds + spent),
+            member.curve,
+            member.state,
+            evaluation.samples(member.trial, member.state),
+        )
+        for member, seconds in zip(members, before, strict=True)
+    ]
 
 
-def _begin(trial: Trial, hooks: Hooks) -> Checkpoint:
-    if hooks.checkpoints is not None:
-        saved = hooks.checkpoints.latest(trial.device)
-        if saved is not None:
-            return saved
-    return Checkpoint(trial.initial_state(), step=0, seconds=0.0, curve=[])
+@dataclass
+class _Member:
+    """A trial on its way."""
+
+    trial: Trial
+    hooks: Hooks
+    state: TrainState
+    """As of the last checkpoint, or at the end."""
+    step: int
+    seconds: float
+    """Its share of the time that training took."""
+    curve: list[CurvePoint]
+    ended: bool = False
+    every: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.every = interval(self.trial.spec.steps)
+        self.ended = self.step == self.trial.spec.steps
+
+    @classmethod
+    def begin(cls, trial: Trial, hooks: Hooks) -> _Member:
+        saved = hooks.checkpoints.latest(trial.device) if hooks.checkpoints else None
+        if saved is None:
+            return cls(trial, hooks, trial.initial_state(), 0, 0.0, [])
+        return cls(trial, hooks, saved.state, saved.step, saved.seconds, list(saved.curve))
+
+    @property
+    def has_a_point(self) -> bool:
+        return self.step % self.every == 0 or self.step == self.trial.spec.steps
+
+    def save(self, state: TrainState) -> None:
+        if self.hooks.checkpoints is not None:
+            self.hooks.checkpoints.save(Checkpoint(state, self.step, self.seconds, self.curve))
 
 
-def _train_on(trial: Trial, last: Checkpoint, hooks: Hooks) -> Checkpoint:
-    """Take the remaining steps; end early only where a value is no longer finite."""
-    state, curve, steps = last.state, list(last.curve), trial.spec.steps
-    every = interval(steps)
-    began = saved = time.perf_counter()
+class _Training:
+    """Members under way as one program."""
 
-    def here(step: int) -> Checkpoint:
-        return Checkpoint(state, step, last.seconds + time.perf_counter() - began, curve)
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self.members = members
+        self.program = program_of([member.trial for member in members])
+        self.joint = self.program.join([member.state for member in members])
+        self.checkpoint_seconds = min(member.hooks.checkpoint_seconds for member in members)
+        self.saved = self.clock = time.perf_counter()
 
-    for step in range(last.step, steps):
-        if hooks.should_stop():
-            if hooks.checkpoints is not None:
-                hooks.checkpoints.save(here(step))
-            raise Interrupted(f"stopped at step {step} of {steps}")
-        state, measures = trial.advance(state, step)
-        taken = step + 1
-        if taken % every == 0 or taken == steps:
-            point = sample(state, measures, trial.constants, taken, here(taken).seconds)
-            curve.append(point)
-            hooks.on_point(point)
-            if not is_finite(state):
-                return here(taken)
-            if hooks.checkpoints and time.perf_counter() - saved >= hooks.checkpoint_seconds:
-                hooks.checkpoints.save(here(taken))
-                saved = time.perf_counter()
-    return here(steps)
+    def run(self) -> None:
+        """Take the remaining steps; a trial ends early only where a value is no longer finite."""
+        while active := [index for index, member in enumerate(self.members) if not member.ended]:
+            if any(self.members[index].hooks.should_stop() for index in active):
+                self._count_time(active)
+                self._save(active)
+                raise Interrupted(f"stopped at step {self.members[active[0]].step}")
+            # One that has ended goes on being computed, unused, until all have.
+            steps = [member.step for member in self.members]
+            self.joint, measures = self.program.advance(self.joint, steps)
+            for index in active:
+                self.members[index].step += 1
+            if any(self.members[index].has_a_point for index in active):
+                self._look(active, measures)
+
+    def _look(self, active: Sequence[int], measures: BatchMeasures) -> None:
+        observations = self.program.observe(self.joint, measures)
+        self._count_time(active)
+        for index in active:
+            member, observed = self.members[index], observations[index]
+            if not member.has_a_point:
+                continue
+            member.curve.append(observed.point(member.step, member.seconds))
+            member.hooks.on_point(member.curve[-1])
+            if member.step == member.trial.spec.steps or not observed.finite:
+                member.ended, member.state = True, self.program.split(self.joint, index)
+        if time.perf_counter() - self.saved >= self.checkpoint_seconds:
+            self._save([index for index in active if not self.members[index].ended])
+            self.saved = time.perf_counter()
+
+    def _count_time(self, active: Sequence[int]) -> None:
+        share = (time.perf_counter() - self.clock) / len(active)
+        self.clock = time.perf_counter()
+        for index in active:
+            self.members[index].seconds += share
+
+    def _save(self, active: Sequence[int]) -> None:
+        for index in active:
+            self.members[index].save(self.program.split(self.joint, index))
 
 
-def _judge(trial: Trial, end: Checkpoint, seconds: float) -> TrialResult:
-    state, spec = end.state, trial.spec
+def _judge(member: _Member, seconds: float) -> TrialResult:
+    trial, state = member.trial, member.state
     probabilities = gates.open_probability(state.gate_logits, trial.constants.k).tolist()
-    finite = is_finite(state)
-    point = end.curve[-1]
+    is_finite = bool(finite(state))
+    point = member.curve[-1]
     held_out = evaluation.evaluate(trial, state)
     verdict = status.decide(
-        spec,
-        finite=finite,
+        trial.spec,
+        finite=is_finite,
         constraint_ma=point.constraint_ma,
         open_probabilities=probabilities,
         settled_step=int(state.settled_step),
     )
     return TrialResult(
         status=verdict,
-        open_gates=point.open_gates if finite else None,
+        open_gates=point.open_gates if is_finite else None,
         gate_l1=point.gate_l1,
         train_sse=state.train_sse.item(),
         test_sse_sampled=held_out.sampled,
@@ -120,11 +196,11 @@ def _judge(trial: Trial, end: Checkpoint, seconds: float) -> TrialResult:
         constraint_ma=point.constraint_ma,
         multiplier=point.multiplier,
         kl=state.kl.item(),
-        settled_step=int(state.settled_step) if finite else None,
+        settled_step=int(state.settled_step) if is_finite else None,
         seconds=seconds,
-        steps_per_second=end.step / end.seconds if end.seconds > 0 else 0.0,
+        steps_per_second=member.step / member.seconds if member.seconds > 0 else 0.0,
         device=device_name(trial.device),
-        error=_explain(verdict, end.step),
+        error=_explain(verdict, member.step),
     )
 
 

@@ -37,6 +37,29 @@ class Network:
         self._shapes = [parameter.shape for parameter in self._vae.parameters()]
         self._sizes = [math.prod(shape) for shape in self._shapes]
 
+    @property
+    def size(self) -> int:
+        """How many parameters it has."""
+        return sum(self._sizes)
+
+    def places(self, narrow: Network) -> Tensor:
+        """Say where in this network's vector the parameters of a narrower one belong.
+
+        The two differ in their latent width alone. What is left over connects latent dimensions
+        that the narrower network does not have.
+
+        Returns:
+            Positions, [parameters of `narrow`].
+        """
+        numbered = self.unflatten(torch.arange(self.size))
+        few, many = narrow._vae.width, self._vae.width
+        return torch.cat(
+            [
+                _to_flat(_corner(numbered[name], shape, few, many))
+                for name, shape in zip(narrow._names, narrow._shapes, strict=True)
+            ]
+        )
+
     def initial(self, seed: int) -> tuple[Tensor, Buffers]:
         """Draw the parameters [parameters] and give the buffers a trial starts with.
 
@@ -112,6 +135,17 @@ def _slots(vae: VAE, part: str) -> list[_Slot]:
         for name, tensor in holder.items()
         if tensor is not None
     ]
+
+
+def _corner(weight: Tensor, shape: torch.Size, few: int, many: int) -> Tensor:
+    """Cut a weight down to a shape: of `many` latents the first `few`, of means and variances."""
+    for dimension, (wide, narrow) in enumerate(zip(weight.shape, shape, strict=True)):
+        if wide != narrow:
+            kept = torch.arange(few)
+            if narrow == 2 * few:  # the encoder's last layer: means, then log variances
+                kept = torch.cat([kept, many + kept])
+            weight = weight.index_select(dimension, kept)
+    return weight
 
 
 def _to_flat(weight: Tensor) -> Tensor:

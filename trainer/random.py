@@ -83,18 +83,21 @@ class RandomStream:
         self._count = count
         self._device = device
         self._dtype = dtype
-        self._block = -1
-        self._batches: Tensor
-        self._noise: Noise
+        self._number = -1
+        self._block: tuple[Tensor, Noise]
 
     def at(self, step: int) -> tuple[Tensor, Noise]:
         """Give the image indices [batch] and the noise of a step, counted from 0."""
-        block, row = divmod(step, BLOCK)
-        if block != self._block:
-            batches = draw_batches(self._seed, block, self._batch_size, self._count)
-            self._batches = batches.to(self._device)
-            self._noise = draw_noise(
-                self._seed, block, self._batch_size, self._width, self._device, self._dtype
-            )
-            self._block = block
-        return self._batches[row], Noise(self._noise.epsilon[row], self._noise.uniform[row])
+        number, row = divmod(step, BLOCK)
+        if number != self._number:
+            self._block, self._number = self.block(number), number
+        batches, noise = self._block
+        return batches[row], Noise(noise.epsilon[row], noise.uniform[row])
+
+    def block(self, number: int) -> tuple[Tensor, Noise]:
+        """Draw the image indices [BLOCK, batch] and the noise of a block of steps."""
+        batches = draw_batches(self._seed, number, self._batch_size, self._count)
+        noise = draw_noise(
+            self._seed, number, self._batch_size, self._width, self._device, self._dtype
+        )
+        return batches.to(self._device), noise

@@ -57,7 +57,7 @@ class Trial:
         self.constants = Constants.of(spec, device, dtype)
         self._step = row.step(self.network)
         self._images = _on_device(dataset.train, device)
-        self._random = RandomStream(
+        self.random = RandomStream(
             spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype
         )
 
@@ -87,11 +87,11 @@ class Trial:
 
     def advance(self, state: TrainState, step: int) -> tuple[TrainState, BatchMeasures]:
         """Take step number `step`, counted from 0, which must be the state's own."""
-        indices, noise = self._random.at(step)
+        indices, noise = self.random.at(step)
         return self._step(self.constants, state, self.images(indices), noise, grad_and_value)
 
     def images(self, indices: Tensor) -> Tensor:
-        """Give training images in [0, 1], [batch, channels, height, width]."""
+        """Give training images in [0, 1]: indices [..., batch] → [..., batch, channels, …]."""
         return self._images[indices].to(self.dtype) / self.dataset.levels
 
     def _place(self, value: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sweeper.job import Finished, Job, Progress
+from sweeper.packs import Packs
 from sweeper.worker import record_failure
 from trainer.spec import TrialSpec
 
@@ -33,6 +34,9 @@ class Listener(Protocol):
     def failed(self, spec: TrialSpec, error: str) -> None:
         """Hear that it raised on its last attempt; its failure is in the ledger."""
 
+    def broken(self, pack: Sequence[TrialSpec], error: str) -> None:
+        """Hear that a pack of several raised on its last attempt."""
+
 
 class Backend(Protocol):
     """Executes trials."""
@@ -49,21 +53,25 @@ class Backend(Protocol):
     def notes(self) -> list[str]:
         """What the user should know before the run, a line each."""
 
-    def run(
-        self, specs: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event
-    ) -> None:
-        """Train all trials, in this order as workers get free.
+    def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
+        """Train all packs, in this order as workers get free.
 
-        A trial that fails is tried again, then recorded as failed; the others go on. Returns when
-        all have ended or, once `stop` is set, when those in training have saved their state.
+        A pack that fails is tried again. A trial alone that still fails is recorded as failed;
+        of a larger pack it is not known which one was at fault, so the listener is only told, and
+        whoever runs the packs may try their trials alone. The others go on. Returns when all have
+        ended or, once `stop` is set, when those in training have saved their state.
         """
 
     def close(self) -> None:
         """Let go of what the backend holds."""
 
 
-def fail(spec: TrialSpec, job: Job, error: str, listener: Listener) -> None:
-    """Record a trial that raised on its last attempt, and tell the listener what became of it."""
+def fail(pack: Sequence[TrialSpec], job: Job, error: str, listener: Listener) -> None:
+    """Deal with a pack that raised on its last attempt; see `Backend.run`."""
+    if len(pack) > 1:
+        listener.broken(pack, error)
+        return
+    (spec,) = pack
     try:
         finished = record_failure(spec, job, error)
     except OSError as caught:  # a full disk must not end the others, which may yet find room

@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Sequence
 
 from sweeper.backends.base import ATTEMPTS, Listener, fail
-from sweeper.job import Finished, Job, Progress
-from sweeper.worker import run_trial
+from sweeper.job import Job, Progress
+from sweeper.packs import Packs
+from sweeper.worker import Telling, run_pack
 from trainer.loop import Interrupted
 from trainer.spec import TrialSpec
 
@@ -29,41 +30,39 @@ class LocalBackend:
         """Nothing to say."""
         return []
 
-    def run(
-        self, specs: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event
-    ) -> None:
-        """Train the trials in their order; see `Backend.run`."""
-        for spec in specs:
+    def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
+        """Train the packs in their order; see `Backend.run`."""
+        for pack in packs:
             if stop.is_set():
                 return
-            listener.started(spec)
+            for spec in pack:
+                listener.started(spec)
             try:
-                outcome = _try(spec, job, listener, stop)
+                error = _try(pack, job, listener, stop)
             except Interrupted:
                 return
-            if isinstance(outcome, str):
-                fail(spec, job, outcome, listener)
-            else:
-                listener.finished(spec, outcome)
+            if error:
+                fail(pack, job, error, listener)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _try(spec: TrialSpec, job: Job, listener: Listener, stop: threading.Event) -> Finished | str:
-    """Train a trial, again where it raises; gives the error of the last attempt."""
-    last_report = 0.0
+def _try(pack: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event) -> str:
+    """Train a pack, again where it raises; gives the error of the last attempt, or nothing."""
+    last_report: dict[str, float] = {}
 
-    def report(progress: Progress) -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report >= REPORT_SECONDS:
-            last_report = time.monotonic()
+    def report(spec: TrialSpec, progress: Progress) -> None:
+        if time.monotonic() - last_report.get(spec.trial_id, 0.0) >= REPORT_SECONDS:
+            last_report[spec.trial_id] = time.monotonic()
             listener.progressed(spec, progress)
 
+    telling = Telling(progress=report, finished=listener.finished, should_stop=stop.is_set)
     error = ""
     for _ in range(ATTEMPTS):
         try:
-            return run_trial(spec, job, report, stop.is_set)
+            run_pack(pack, job, telling)
+            return ""
         except Interrupted:
             raise
         except Exception as caught:

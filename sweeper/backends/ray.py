@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -36,8 +37,9 @@ from ray.tune.experiment import Trial
 from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener, fail
 from sweeper.environment import cores
 from sweeper.job import Finished, Job, Progress
+from sweeper.packs import Packs
 from sweeper.stop_file import StopFile
-from sweeper.worker import run_trial
+from sweeper.worker import Telling, run_pack
 from trainer.errors import UserError
 from trainer.loop import Interrupted
 from trainer.spec import TrialSpec
@@ -84,17 +86,17 @@ class RayBackend:
             "(it asks for a token: `ray get-auth-token` prints it)"
         ]
 
-    def run(
-        self, specs: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event
-    ) -> None:
-        """Train the trials; see `Backend.run`."""
+    def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
+        """Train the packs, each as one trial of Tune; see `Backend.run`."""
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(Path(job.folder))
         stop_file.clear()
         bridge = _Bridge(job, listener, stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(specs, job), self._share),
-            param_space={"spec": tune.grid_search([spec.to_json() for spec in specs])},
+            tune.with_resources(_trainable(packs, job), self._share),
+            param_space={
+                "pack": tune.grid_search([[spec.to_json() for spec in pack] for pack in packs])
+            },
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.workers,
                 reuse_actors=True,  # importing torch takes longer than many a trial
@@ -170,43 +172,53 @@ def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(specs: Sequence[TrialSpec], job: Job) -> Any:
+def _trainable(packs: Packs, job: Job) -> Any:
     def sweeper_trial(config: dict[str, Any]) -> None:
-        spec = TrialSpec.from_json(config["spec"])
-        title = f"{job.study} {spec.dataset} {spec.label}"
+        specs = [TrialSpec.from_json(text) for text in config["pack"]]
+        title = f"{job.study} {_name(specs)}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
-        report, should_stop = _Throttled(f"ray::{title}"), StopFile(Path(job.folder))
+        reports, should_stop = _Reports(f"ray::{title}"), StopFile(Path(job.folder))
+        telling = Telling(
+            progress=reports.progress, finished=reports.finished, should_stop=should_stop
+        )
         try:
             if should_stop():
                 raise Interrupted
-            outcome = run_trial(spec, job, report.progress, should_stop)
+            run_pack(specs, job, telling)
         except Interrupted:
             tune.report({"event": "interrupted"})
-        else:
-            tune.report({"event": "finished", **asdict(outcome)})
 
     # The dashboard lists actors by this name. It is read once, before an actor's first trial, so
     # it says what all of them have in common.
-    datasets = sorted({spec.dataset for spec in specs})
+    datasets = sorted({spec.dataset for pack in packs for spec in pack})
     sweeper_trial.__name__ = "-".join([job.study, *datasets])
     return sweeper_trial
 
 
-class _Throttled:
-    """Passes a trial's progress on to Tune, at most once a second."""
+class _Reports:
+    """Passes what a worker says on to Tune; progress at most once a second, of all its trials."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._last = 0.0
+        self._latest: dict[str, dict[str, Any]] = {}
         setproctitle(title)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        self._latest[spec.trial_id] = asdict(progress)
         if time.monotonic() - self._last >= REPORT_SECONDS:
             self._last = time.monotonic()
-            tune.report({"event": "progressed", **asdict(progress)})
-            # Ray names the process after the actor's method with every report; the dashboard and
-            # `top` are to show which trial it trains.
-            setproctitle(self._title)
+            self._report("progressed", self._latest)
+            self._latest = {}
+
+    def finished(self, spec: TrialSpec, outcome: Finished) -> None:
+        self._report("finished", {spec.trial_id: asdict(outcome)})
+
+    def _report(self, event: str, by_trial: dict[str, dict[str, Any]]) -> None:
+        tune.report({"event": event, "trials": json.dumps(by_trial)})
+        # Ray names the process after the actor's method with every report; the dashboard and
+        # `top` are to show which trial it trains.
+        setproctitle(self._title)
 
 
 class _Bridge(tune.Callback):
@@ -242,7 +254,8 @@ class _Bridge(tune.Callback):
     ) -> None:
         self._training.add(trial.trial_id)
         if not self._stop.is_set():
-            self._listener.started(_spec(trial))
+            for spec in _pack(trial):
+                self._listener.started(spec)
 
     def on_trial_result(
         self,
@@ -252,10 +265,12 @@ class _Bridge(tune.Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        if result.get("event") == "progressed":
-            self._listener.progressed(_spec(trial), _pick(Progress, result))
-        elif result.get("event") == "finished":
-            self._listener.finished(_spec(trial), _pick(Finished, result))
+        specs = {spec.trial_id: spec for spec in _pack(trial)}
+        for trial_id, fields in json.loads(result.get("trials", "{}")).items():
+            if result["event"] == "progressed":
+                self._listener.progressed(specs[trial_id], Progress(**fields))
+            else:
+                self._listener.finished(specs[trial_id], Finished(**fields))
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -266,7 +281,7 @@ class _Bridge(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         self._training.discard(trial.trial_id)
-        fail(_spec(trial), self._job, _reason(trial), self._listener)
+        fail(_pack(trial), self._job, _reason(trial), self._listener)
 
 
 class _AllStopped(tune.Stopper):
@@ -285,17 +300,18 @@ class _AllStopped(tune.Stopper):
         return self._bridge.all_stopped
 
 
-def _pick(kind: Any, result: dict[str, Any]) -> Any:
-    return kind(**{name: result[name] for name in kind.__dataclass_fields__})
-
-
-def _spec(trial: Trial) -> TrialSpec:
-    return TrialSpec.from_json(trial.config["spec"])
+def _pack(trial: Trial) -> tuple[TrialSpec, ...]:
+    return tuple(TrialSpec.from_json(text) for text in trial.config["pack"])
 
 
 def _trial_name(trial: Trial) -> str:
-    spec = _spec(trial)
-    return f"{spec.dataset} {spec.label}"
+    return _name(_pack(trial))
+
+
+def _name(specs: Sequence[TrialSpec]) -> str:
+    first, *others = specs
+    name = f"{first.dataset} {first.label}"
+    return f"{name} and {len(others)} more" if others else name
 
 
 def _reason(trial: Trial) -> str:

@@ -45,6 +45,7 @@ BAD_INPUT = [
     ((*RUN, "--widths", "100000000000"), "width must be"),
     ((*RUN, "--objective", "elbo"), "unknown objective 'elbo'"),
     ((*RUN, "--tolerance", "-1"), "tolerance"),
+    ((*RUN, "--pack", "0"), "--pack must be auto or a whole number"),
     (("run", "trajectory", "--tau", "0"), "tau must be above 0 for objective 'geco-l0-arm'"),
     (("run", "trajectory", "--tau", "nan"), "tau must be a number"),
     (("run", "trajectory", "--tau", "2", "--width", "0"), "width must be"),
@@ -157,7 +158,8 @@ def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
     command = (*RUN, "--taus", "0.5..3.5..0.5", "--seeds", "2", "--dry-run")
     shown = sweeper(*command, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert "14 asked, 0 in the ledger, 14 to train for 16,000 steps each" in shown.stdout
+    assert "14 asked, 0 in the ledger, 14 to train" in shown.stdout
+    assert "14 digits geco-l0-arm: 16,000 steps each" in shown.stdout
     counted = json.loads(sweeper(*command, "--workers", "4", "--json", cwd=tmp_path).stdout)
     (kind,) = counted["kinds"]
     expected = 4 * 16_000 * kind["seconds_per_step"]  # 14 trials, 4 at a time

@@ -17,7 +17,7 @@ from study import kill_all, start, sweeper, wait_for
 
 from sweeper.job import Job
 from sweeper.ledger import Ledger
-from sweeper.worker import record_failure, run_trial
+from sweeper.worker import Telling, record_failure, run_pack
 from trainer import TrialSpec
 
 LOCAL = ("--backend", "local", "--layers", "16")
@@ -195,10 +195,17 @@ def test_what_is_recorded_is_neither_trained_again_nor_overwritten(
     before = study.contents(folder)
     job = Job(study="pareto", folder=str(folder), device="cpu")
 
-    def never(progress: object) -> None:
+    def never(*_: object) -> None:
         raise AssertionError("trained again")
 
-    assert run_trial(spec, job, never, lambda: False).seconds == 0
+    told: list[float] = []
+    telling = Telling(
+        progress=never,
+        finished=lambda spec, outcome: told.append(outcome.seconds),
+        should_stop=lambda: False,
+    )
+    run_pack([spec], job, telling)
+    assert told == [0]
     assert record_failure(spec, job, "its worker died") is not None
     assert study.contents(folder) == before
 

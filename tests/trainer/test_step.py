@@ -56,7 +56,7 @@ def test_the_step_is_the_naive_one_in_float64(
     state = trial.initial_state()
     signs = set()
     for step in range(40):
-        indices, noise = trial._random.at(step)
+        indices, noise = trial.random.at(step)
         value = naive.step(trial.images(indices), noise.epsilon, noise.uniform)
         signs.add(value <= 0)
         state, _ = trial.advance(state, step)
@@ -109,7 +109,7 @@ def test_vmapped_over_trials_it_is_each_trial_s_own(
 
     pack = torch.func.vmap(one)
     for step in range(20):
-        drawn = [trial._random.at(step) for trial in trials]
+        drawn = [trial.random.at(step) for trial in trials]
         images = torch.stack(
             [trial.images(indices) for trial, (indices, _) in zip(trials, drawn, strict=True)]
         )
@@ -149,7 +149,7 @@ def test_both_ways_to_differentiate_agree(digits: Dataset, make_spec: Any) -> No
     state = trial.initial_state()
     for step in range(5):
         state, _ = trial.advance(state, step)
-    indices, noise = trial._random.at(5)
+    indices, noise = trial.random.at(5)
     images = trial.images(indices)
     one, _ = geco_step(trial.network, trial.constants, state, images, noise, grad_and_value)
     other, _ = geco_step(
@@ -170,7 +170,7 @@ def test_on_a_gpu_the_step_is_the_cpu_s(
     cpu, gpu = (Trial(spec, dataset, torch.device(name), DOUBLE) for name in ("cpu", "cuda"))
     state, state_gpu = cpu.initial_state(), gpu.initial_state()
     for step in range(30):
-        indices, noise = cpu._random.at(step)
+        indices, noise = cpu.random.at(step)
         moved = Noise(noise.epsilon.cuda(), noise.uniform.cuda())
         images = cpu.images(indices)
         state, _ = geco_step(cpu.network, cpu.constants, state, images, noise)
