@@ -4,55 +4,72 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from analysis.statistics import upper_median
+from analysis.statistics import Spread
 from analysis.study import Study
 
-MEASURES = ("sse", "constraint_ma", "hit_rate", "gate_l1", "open_gates", "lambda", "kl")
+MEASURES = ("sse", "error", "hit_rate", "gate_l1", "open_gates", "lambda", "kl")
+"""Columns of the ledger's curves, and `error`, the moving average of sse."""
 
 
 @dataclass(frozen=True)
 class Course:
     """What the trials of one τ and width went through, which differ in their seed only."""
 
-    dataset: str
     tau: float
     width: int
-    seeds: int
-    statuses: tuple[str, ...]
     median: pd.DataFrame
     """Indexed by step, the columns of `MEASURES`; with one seed, that seed's own."""
     low: pd.DataFrame
     """The least over seeds, likewise."""
     high: pd.DataFrame
+    count: pd.Series
+    """The seeds that got to each step."""
 
-    def at(self, step: float) -> int | None:
+    @property
+    def seeds(self) -> int:
+        """How many trials have a course."""
+        return int(self.count.max())
+
+    def sampled(self, step: float) -> int | None:
         """Give the last step up to this one that was sampled; None if training ended before."""
         steps = self.median.index
         before = steps[steps <= step]
         return int(before[-1]) if len(before) and steps[-1] >= step else None
+
+    def at(self, step: int, measure: str) -> Spread:
+        """Give a quantity at a step that was sampled."""
+        median, low, high = (
+            float(table.loc[step, measure]) for table in (self.median, self.low, self.high)
+        )
+        return Spread(median, low, high, int(self.count[step]))
 
 
 def compute_courses(study: Study) -> list[Course]:
     """Join the curves of each τ and width, step by step; trials without a curve are left out."""
     courses = []
     for (tau, width), trials in study.trials.groupby(["tau", "width"]):
-        curves = [study.ledger.curve(trial_id).to_pandas() for trial_id in trials["trial_id"]]
-        curves = [curve for curve in curves if not curve.empty]
-        if not curves:
+        curves = pd.concat([_curve(study, trial_id, tau) for trial_id in trials["trial_id"]])
+        if curves.empty:
             continue
-        steps = pd.concat(curves).groupby("step")[list(MEASURES)]
+        steps = curves.groupby("step")[list(MEASURES)]
         courses.append(
             Course(
-                dataset=study.dataset,
                 tau=tau,
                 width=width,
-                seeds=len(curves),
-                statuses=tuple(trials["status"]),
-                median=steps.agg(upper_median),
+                median=steps.quantile(0.5, interpolation="higher"),  # as `upper_median`
                 low=steps.min(),
                 high=steps.max(),
+                count=steps.size(),
             )
         )
     return courses
+
+
+def _curve(study: Study, trial_id: str, tau: float) -> pd.DataFrame:
+    curve = study.ledger.curve(trial_id).to_pandas()
+    curve["error"] = curve["constraint_ma"] + tau
+    # The last sample of a trial that diverged holds no numbers, and its gates none that count.
+    return curve[np.isfinite(curve["error"])]

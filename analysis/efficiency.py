@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from analysis.statistics import Spread
 from analysis.study import Study
@@ -36,6 +36,7 @@ class Pair:
     width: int
     """The dimensions that the gated trial starts with."""
     status: str
+    """The gated trial's; before it has ended, what it waits for."""
     gates: tuple[float, ...]
     """Open gates at each of `READ_AT`; NaN where the trial did not get to."""
     held: tuple[bool, ...]
@@ -80,9 +81,9 @@ def compute_pairs(study: Study) -> list[Pair]:
 
 
 def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None) -> Pair:
-    readings = [(float("nan"), False)] * len(READ_AT)
+    readings = [(math.nan, False)] * len(READ_AT)
     if sequel is not None:
-        curve = study.ledger.curve(sequel["trial_id"])
+        curve = study.ledger.curve(sequel["trial_id"]).to_pandas()
         allowed = sequel["tau_limit"] - sequel["tau"]
         readings = [_reading(curve, mark * baseline["steps"], allowed) for mark in READ_AT]
     gates, held = zip(*readings, strict=True)
@@ -94,18 +95,29 @@ def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None)
         error=baseline["train_sse"],
         baseline_status=baseline["status"],
         width=2 * baseline["width"] if sequel is None else sequel["width"],
-        status=WAITING if sequel is None else sequel["status"],
+        status=_obstacle(baseline) if sequel is None else sequel["status"],
         gates=gates,
         held=held,
     )
 
 
-def _reading(curve: pa.Table, step: float, allowed: float) -> tuple[float, bool]:
-    """Read the last sample of a curve up to a step; curves have one every few steps."""
-    samples = [row for row in curve.to_pylist() if row["step"] <= step]
-    if not samples or curve["step"][-1].as_py() < step:
-        return float("nan"), False
-    return float(samples[-1]["open_gates"]), samples[-1]["constraint_ma"] <= allowed
+def _obstacle(baseline: dict[str, Any]) -> str:
+    """Say why a baseline has no sequel."""
+    return WAITING if math.isfinite(baseline["train_sse"]) else f"baseline {baseline['status']}"
+
+
+def _reading(curve: pd.DataFrame, step: float, allowed: float) -> tuple[float, bool]:
+    """Read the last sample of a curve up to a step; curves have one every few steps.
+
+    A curve that ended before, or whose sample holds no number (it diverged), was not read.
+    """
+    before = curve[curve["step"] <= step]
+    if before.empty or curve["step"].iloc[-1] < step:
+        return math.nan, False
+    sample = before.iloc[-1]
+    if not math.isfinite(sample["constraint_ma"]):
+        return math.nan, False
+    return float(sample["open_gates"]), bool(sample["constraint_ma"] <= allowed)
 
 
 def summarise(pairs: Iterable[Pair]) -> list[Efficiency]:

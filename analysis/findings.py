@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from analysis.study import Study
+from analysis.words import count
 from trainer.spec import Status
 
 ADVICE = {
@@ -76,7 +77,7 @@ def _infeasible(study: Study) -> Finding | None:
         trials,
         lambda trial: (
             f"ended {trial.constraint_ma:.3g} above τ, "
-            f"{trial.open_gates} of {trial.width} gates open"
+            f"{count(trial.open_gates)} of {trial.width} gates open"
         ),
     )
     return _about(details, "did not hold τ (infeasible)", ADVICE[Status.INFEASIBLE])
@@ -87,7 +88,7 @@ def _unsettled(study: Study) -> Finding | None:
     details = _details(
         trials,
         lambda trial: (
-            f"last change at step {trial.settled_step} of {trial.steps}, "
+            f"last change at step {count(trial.settled_step)} of {trial.steps}, "
             f"gates sum to {trial.gate_l1:.2f}"
         ),
     )
@@ -166,8 +167,8 @@ def _details(trials: pd.DataFrame, say: Callable[..., str]) -> tuple[tuple[str, 
 
 
 def _about(details: tuple[tuple[str, str], ...], what: str, advice: str) -> Finding | None:
-    count = f"{len(details)} trial{'' if len(details) == 1 else 's'}"
-    return Finding(f"{count} {what}", advice, details) if details else None
+    trials = f"{len(details)} trial{'' if len(details) == 1 else 's'}"
+    return Finding(f"{trials} {what}", advice, details) if details else None
 
 
 def _rows(lines: tuple[tuple[str, str], ...]) -> str:

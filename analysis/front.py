@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.statistics import upper_median
+from analysis.statistics import Spread, upper_median
 from trainer.spec import Status
 
 STRAIGHT = 0.05
@@ -41,6 +41,16 @@ class FrontPoint:
     """The trial that stands for the point: the closest to the medians (gates first)."""
     on_front: bool
 
+    @property
+    def gates_over_seeds(self) -> Spread:
+        """The open gates with their range."""
+        return Spread(self.open_gates, self.open_gates_min, self.open_gates_max, self.seeds)
+
+    @property
+    def error_over_seeds(self) -> Spread:
+        """The error with its range."""
+        return Spread(self.error, self.error_min, self.error_max, self.seeds)
+
 
 @dataclass(frozen=True)
 class FrontData:
@@ -60,6 +70,11 @@ class FrontData:
             ["open_gates", "error", "tau", "width"], ascending=[False, True, True, True]
         )
         return _points(rows)
+
+    def at(self, tau: float, width: int) -> FrontPoint | None:
+        """Give the point of this τ and width, on the front or not; None if none is feasible."""
+        rows = self.points[(self.points["tau"] == tau) & (self.points["width"] == width)]
+        return None if rows.empty else _points(rows)[0]
 
 
 def compute_front(trials: pd.DataFrame) -> FrontData:
@@ -105,7 +120,7 @@ def _group(trials: pd.DataFrame) -> pd.DataFrame:
             test_sse_mean=("test_sse_mean", upper_median),
             seeds=("trial_id", "size"),
         )
-        .astype({"open_gates": "int64"})
+        .astype(dict.fromkeys(("open_gates", "open_gates_min", "open_gates_max"), "int64"))
         .join(trials.groupby(key).size().rename("trials"))
         .reset_index()
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from analysis.words import number
+from analysis.statistics import Spread
+from analysis.words import aligned
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,15 @@ class Grid:
     """How to read it."""
 
 
-def spread(median: float | None, low: float | None, high: float | None) -> str:
+def spread(value: Spread, write: Callable[[Any], str] | None = None) -> str:
     """Write a median with the range it comes from, if there is one: `5 (4–6)`."""
-    if number(low) == number(high):
-        return number(median)
-    return f"{number(median)} ({number(low)}–{number(high)})"
+    write = write or aligned([value.median, value.low, value.high])
+    median, low, high = write(value.median), write(value.low), write(value.high)
+    return median if low == high else f"{median} ({low}–{high})"
+
+
+def column(values: Sequence[Spread | None]) -> list[str]:
+    """Write a column, its decimal points below each other; blank where nothing was measured."""
+    there = [value for value in values if value is not None]
+    write = aligned([part for value in there for part in (value.median, value.low, value.high)])
+    return ["" if value is None else spread(value, write) for value in values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.grid import Grid, GridRow, spread
 from analysis.statistics import Spread
 from analysis.study import Study
-from analysis.words import number
+from analysis.words import listed, number
 from trainer.spec import TrialSpec
 
 FIGURE_1 = {10_000: 9, 20_000: 6, 25_000: 5}
@@ -93,14 +93,15 @@ def beside_the_paper(quantities: Iterable[Quantity]) -> Grid:
     for quantity in quantities:
         ours = quantity.ours
         difference = None if ours is None else ours.median - quantity.paper
+        write = _as_precise_as(quantity.paper)
         rows.append(
             GridRow(
                 (
                     quantity.dataset,
                     quantity.what,
-                    number(quantity.paper),
-                    "" if ours is None else spread(ours.median, ours.low, ours.high),
-                    "" if difference is None else _signed(difference),
+                    f"{quantity.paper:g}",
+                    "" if ours is None else spread(ours, write),
+                    "" if difference is None else _signed(difference, write),
                     "" if ours is None else str(ours.count),
                 )
             )
@@ -118,23 +119,27 @@ def beside_the_paper(quantities: Iterable[Quantity]) -> Grid:
 
 
 def deviations(study: Study) -> list[str]:
-    """List in what this study is not the paper's, data set by data set."""
-    found = []
+    """List in what this study is not the paper's, each with the data sets that it is about."""
+    about: dict[str, list[str]] = {}
     for dataset, setting in study.manifest["settings"].items():
-        found += [f"{dataset}: {text}" for text in _deviations(study.name, dataset, setting)]
-    return found
+        if original(dataset) in TABLE_1:
+            for text in _deviations(study.name, dataset, setting):
+                about.setdefault(text, []).append(dataset)
+    return [f"{listed(datasets)}: {text}" for text, datasets in about.items()]
 
 
 def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
     found = []
     if dataset in STANDS_FOR:
         found.append(f"drawn from the factors of {STANDS_FOR[dataset]}, not its original images")
+    if study == "trajectory":
+        found.append("τ as asked for; the paper does not say which it took")
     steps = STEPS.get(study)
     if steps is None:
         found.append(f"{setting['steps']:,} steps; the paper does not say how many it took")
     elif setting["steps"] != steps:
-        share = setting["steps"] / steps
-        found.append(f"{setting['steps']:,} steps, the paper {steps:,} ({100 * share:.2g} %)")
+        share = number(100 * setting["steps"] / steps)
+        found.append(f"{setting['steps']:,} steps, the paper {steps:,} ({share} %)")
     network = NETWORKS.get(dataset, "conv64")
     layers = ", ".join(map(str, setting["layers"]))
     if setting["architecture"] == network:
@@ -148,8 +153,14 @@ def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
     return found
 
 
-def _signed(difference: float) -> str:
-    return "0" if number(abs(difference)) == "0" else f"{difference:+.3g}"
+def _as_precise_as(paper: float) -> Callable[[float], str]:
+    decimals = len(f"{paper:g}".partition(".")[2])
+    return lambda value: f"{value:.{decimals}f}"
+
+
+def _signed(difference: float, write: Callable[[float], str]) -> str:
+    size = write(abs(difference))
+    return size if float(size) == 0 else f"{'+' if difference > 0 else '−'}{size}"
 
 
 def _record(quantity: Quantity, difference: float | None) -> dict[str, Any]:
@@ -158,9 +169,7 @@ def _record(quantity: Quantity, difference: float | None) -> dict[str, Any]:
         "dataset": quantity.dataset,
         "quantity": quantity.what,
         "paper": quantity.paper,
-        "here": None if ours is None else ours.median,
-        "here_min": None if ours is None else ours.low,
-        "here_max": None if ours is None else ours.high,
+        **({} if ours is None else ours.columns("here")),
         "difference": difference,
         "seeds": 0 if ours is None else ours.count,
     }

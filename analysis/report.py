@@ -19,6 +19,9 @@ from analysis.views import compute_answer, view_of
 from sweeper.ledger import Ledger
 from trainer.files import write_atomic
 
+MEASURED = ("test_sse_sampled", "test_sse_mean", "train_sse", "kl", "lambda")
+"""The columns of the table of trials whose decimal points line up."""
+
 
 def write_report(ledger: Ledger) -> Path:
     """Write the report of a study into its `report/` folder and give the page's path.
@@ -41,8 +44,10 @@ def write_report(ledger: Ledger) -> Path:
         write_atomic(folder / f"{picture.stem}.svg", picture.svg)
         write_atomic(folder / f"{picture.stem}.png", picture.png)
     for grid in _grids(study):
-        write_atomic(folder / f"{grid.name}.csv", _csv(grid.data))
-    write_atomic(folder / "trials.csv", _csv(study.trials))
+        if len(grid.data.columns):
+            write_atomic(folder / f"{grid.name}.csv", _csv(grid.data))
+    counts = dict.fromkeys(("open_gates", "settled_step"), "Int64")  # which may be missing
+    write_atomic(folder / "trials.csv", _csv(study.trials.astype(counts)))
     page = folder / "report.html"
     write_atomic(page, render_page(study, pictures).encode())  # last: it names the others
     return page
@@ -60,9 +65,11 @@ def render_page(study: Study, pictures: Sequence[Picture]) -> str:
     environment.globals["zip"] = zip
     environment.filters |= {
         "number": words.number,
+        "count": words.count,
         "duration": words.duration,
         "moment": words.moment,
         "listing": words.listing,
+        "unbroken": words.unbroken,
         "data_uri": data_uri,
     }
     view = view_of(study)
@@ -71,6 +78,7 @@ def render_page(study: Study, pictures: Sequence[Picture]) -> str:
         study=study,
         manifest=study.manifest,
         trials=study.trials.to_dict("records"),
+        write={name: words.aligned(study.trials[name]) for name in MEASURED},
         answer=compute_answer(study),
         grids=[grid for grid in _grids(study) if grid.rows],
         deviations=deviations(study) if view.quantities(study) else [],

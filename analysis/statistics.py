@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ class Spread:
     low: float
     high: float
     count: int
+    """Of the seeds that it was measured on."""
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread | None:
@@ -31,3 +32,11 @@ class Spread:
         if series.empty:
             return None
         return cls(upper_median(series), float(series.min()), float(series.max()), len(series))
+
+    def map(self, change: Callable[[float], float]) -> Spread:
+        """Give it in another unit; `change` keeps the order of values."""
+        return Spread(change(self.median), change(self.low), change(self.high), self.count)
+
+    def columns(self, name: str) -> dict[str, float]:
+        """Give it as columns of a table: the median under this name, and the range."""
+        return {name: self.median, f"{name}_min": self.low, f"{name}_max": self.high}

@@ -47,6 +47,12 @@ class Study:
         """The names of its data sets, in words."""
         return listed(self.datasets)
 
+    @property
+    def medians(self) -> str:
+        """A sentence that says so, where counts are of several seeds."""
+        several = self.trials["seed"].nunique() > 1
+        return " Counts are medians over the seeds." if several else ""
+
     @cached_property
     def front(self) -> FrontData:
         """The front of its trials, which are all of one data set."""

@@ -10,30 +10,31 @@ from matplotlib.figure import Figure
 
 from analysis.figures.reconstructions import channels_last, enlarge
 from analysis.figures.style import WIDTH, styled
-from analysis.statistics import Spread
+from analysis.outcomes import Outcome, compute_outcomes
 from analysis.study import Study
 from analysis.words import number
+
+LABEL = 0.95
+"""Inches to the left of the images, for their names."""
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
     """What one τ leaves of the images."""
 
-    tau: float
-    gates: Spread
-    """Open gates over seeds."""
+    outcome: Outcome
     images: np.ndarray
     """uint8 of shape [count, height, width] (grey) or [count, height, width, 3]."""
 
     @property
     def words(self) -> str:
         """Name the row."""
-        return f"τ = {self.tau:g}\n{number(self.gates.median)} gates{self._range}"
-
-    @property
-    def _range(self) -> str:
-        gates = self.gates
-        return "" if gates.low == gates.high else f"\n({gates.low:g}–{gates.high:g})"
+        gates = self.outcome.gates
+        assert gates is not None
+        low, high = number(gates.low), number(gates.high)
+        kept = low if low == high else f"{low}–{high}"
+        lines = [f"τ = {self.outcome.tau:g}", f"{kept} of {self.outcome.width}"]
+        return "\n".join(lines if self.outcome.held else [*lines, "τ not held"])
 
 
 @dataclass(frozen=True)
@@ -58,35 +59,37 @@ def comparison_of(study: Study) -> dict[str, ComparisonData]:
 
 
 def compute_comparison(study: Study) -> ComparisonData | None:
-    """Take for each τ the seed whose open gates are the median, the lowest seed of several."""
+    """Take for each τ and width the seed whose open gates are the median, the lowest of several.
+
+    A trial whose held-out images are not the first one's is left out, as in
+    `compute_reconstructions`.
+    """
     originals: np.ndarray | None = None
     rows = []
-    for tau, trials in study.trials.groupby("tau"):
-        gates = Spread.of(trials["open_gates"])
-        if gates is None:
+    for outcome in compute_outcomes(study):
+        if outcome.gates is None:
             continue
-        chosen = trials.loc[(trials["open_gates"] - gates.median).abs().idxmin(), "trial_id"]
-        sample = study.ledger.sample(str(chosen))
+        off = (outcome.trials["open_gates"] - outcome.gates.median).abs()
+        sample = study.ledger.sample(outcome.trials.loc[off.idxmin(), "trial_id"])
         if not sample:
             continue
         images = channels_last(sample["images"])
         originals = images if originals is None else originals
         if np.array_equal(images, originals):
-            rows.append(ComparisonRow(tau, gates, channels_last(sample["reconstructions"])))
+            rows.append(ComparisonRow(outcome, channels_last(sample["reconstructions"])))
     return None if originals is None else ComparisonData(originals, tuple(rows))
 
 
 @styled
 def draw_comparison(data: ComparisonData) -> Figure:
-    """Draw one line of images per τ, the originals on top."""
+    """Draw one line of images per row, the originals on top."""
     lines = [("original", data.originals), *((row.words, row.images) for row in data.rows)]
-    label = 0.95  # inches
-    side = (WIDTH - label) / len(data.originals)
+    side = (WIDTH - LABEL) / len(data.originals)
     figure = Figure(figsize=(WIDTH, side * len(lines) * 1.08))
     grid = figure.subplots(len(lines), 1, squeeze=False)[:, 0]
     for axes, (words, images) in zip(grid, lines, strict=True):
         _show(axes, words, images)
-    figure.subplots_adjust(left=label / WIDTH, right=0.995, top=0.995, bottom=0.005, hspace=0.08)
+    figure.subplots_adjust(left=LABEL / WIDTH, right=0.995, top=0.995, bottom=0.005, hspace=0.08)
     return figure
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from analysis.efficiency import READ_AT, Efficiency, compute_pairs, summarise
-from analysis.figures.style import BLUE, GREY, INK, SKY, WIDTH, styled
+from analysis.figures.style import BLUE, GREY, INK, WIDTH, styled
+from analysis.grid import spread
 from analysis.study import Study
 
-COLORS = (SKY, "#5AA5D2", BLUE)
-"""Of the readings, the later the darker."""
+SHADES = ("#8CC0E3", "#4796CB", BLUE)
+"""Of the readings, the later the darker; they also stand below each other."""
+
+STEP = 0.2
+"""From one reading down to the next, of the height of a line."""
+
+HEIGHT = 0.46
+"""Inches of a line: four points below each other."""
+
+APART = 0.4
+"""Between two data sets, of the height of a line."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +37,7 @@ class CompressionData:
     @property
     def alt(self) -> str:
         """What the figure shows, for those who cannot see it."""
-        said = []
-        for line in self.lines:
-            last = line.gates[-1]
-            if last is not None:
-                said.append(
-                    f"{line.dataset}, n = {line.size}: from {line.width} to {last.median:g}"
-                )
+        said = [f"{_name(line)}: {_kept(line) or 'not read to the end'}" for line in self.lines]
         return "Dimensions kept: " + "; ".join(said) + "."
 
 
@@ -44,46 +49,69 @@ def compression_of(study: Study) -> dict[str, CompressionData]:
 
 @styled
 def draw_compression(data: CompressionData) -> Figure:
-    """Draw a line per data set and size: start, readings with their range over seeds, and n."""
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(data.lines)), layout="constrained")
+    """Draw a line per data set and size, in multiples of n so that all sizes compare."""
+    places = _places(data.lines)
+    figure = Figure(figsize=(WIDTH, 1.25 + HEIGHT * (places[-1] + 1)), layout="constrained")
     axes = figure.subplots()
-    for height, line in enumerate(reversed(data.lines)):
-        _draw_line(axes, height, line)
-    axes.set_yticks(
-        range(len(data.lines)),
-        [f"{line.dataset}, n = {line.size}" for line in reversed(data.lines)],
-    )
+    for place, line in zip(places, data.lines, strict=True):
+        _draw_line(axes, place, line)
+    axes.axvline(1, color=INK, linewidth=1.6, zorder=1)
+    axes.set_yticks(places, [_name(line) for line in data.lines])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(-0.6, len(data.lines) - 0.4)
-    axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("dimensions")
+    axes.set_ylim(places[-1] + 0.55, -0.55)  # the first line on top
+    axes.set_xlim(0, 2.08)
+    axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0", "n/2", "n", "3n/2", "2n"])
+    axes.set_xlabel("open gates")
     axes.grid(axis="x")
+    last = axes.secondary_yaxis("right")
+    last.set_yticks(places, [_kept(line) for line in data.lines])
+    last.tick_params(length=0)
+    last.spines["right"].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
     named = dict(zip(labels, handles, strict=True))
     figure.legend(
-        named.values(), named.keys(), loc="outside upper left", ncols=5, columnspacing=1,
-        handletextpad=0.3,
+        named.values(), named.keys(), loc="outside upper left", ncols=4, columnspacing=1.2,
+        handletextpad=0.2,
     )  # fmt: skip
     return figure
 
 
-def _draw_line(axes: Axes, height: int, line: Efficiency) -> None:
-    axes.plot([0, line.width], [height, height], color="#DDDDDD", linewidth=1, zorder=1)
-    axes.plot([line.size], [height], "|", color=INK, markersize=18, markeredgewidth=2, label="n")
+def _places(lines: Sequence[Efficiency]) -> list[float]:
+    """Place lines below each other, each data set a little apart from the one before."""
+    places = [0.0]
+    for before, line in pairwise(lines):
+        places.append(places[-1] + (1 if line.dataset == before.dataset else 1 + APART))
+    return places
+
+
+def _draw_line(axes: Axes, place: float, line: Efficiency) -> None:
+    """Draw the start and, each a little lower, the readings with their ranges over seeds."""
+    top = place - STEP * len(READ_AT) / 2
+    path = [(line.width / line.size, top)]
     axes.plot(
-        [line.width], [height], "o", markerfacecolor="white", markeredgecolor=GREY, markersize=8,
-        label="start, 2n",
+        *path[0], "o", markerfacecolor="white", markeredgecolor=GREY, markersize=7.5,
+        label="start", zorder=4,
     )  # fmt: skip
-    last = len(READ_AT) - 1
-    for place, gates in enumerate(line.gates):
+    for number, (mark, gates) in enumerate(zip(READ_AT, line.gates, strict=True)):
         if gates is None:
             continue
-        if gates.low < gates.high and place == last:
-            axes.plot([gates.low, gates.high], [height, height], color=INK, linewidth=1.4)
-        # An earlier reading that the last one repeats lies hidden beneath it.
+        height = top + STEP * (number + 1)
+        path.append((gates.median / line.size, height))
         axes.plot(
-            [gates.median], [height], "o", color=COLORS[place], markeredgecolor="white",
-            markersize=10 if place == last else 7, label=f"at {READ_AT[place]:g}×",
-            zorder=2 + place,
+            [gates.low / line.size, gates.high / line.size], [height, height],
+            color=SHADES[number], linewidth=3, solid_capstyle="butt", zorder=3,
         )  # fmt: skip
+        axes.plot(
+            *path[-1], "o", color=SHADES[number], markeredgecolor="white", markersize=8.5,
+            label=f"at {mark:g}×", zorder=4,
+        )  # fmt: skip
+    axes.plot(*zip(*path, strict=True), color=GREY, linewidth=0.8, zorder=2)
+
+
+def _name(line: Efficiency) -> str:
+    return f"{line.dataset}, n = {line.size}"
+
+
+def _kept(line: Efficiency) -> str:
+    last = line.gates[-1]
+    return "" if last is None else f"{spread(last)} of {line.width}"

@@ -10,7 +10,10 @@ from analysis.study import Study
 def courses_of(study: Study) -> dict[str, CurvesData]:
     """Compute one figure per τ and width."""
     return {
-        f"course-tau{course.tau:g}-width{course.width}": compute_course(course)
+        # All digits of τ, so that no two courses share a file.
+        f"course-tau{str(course.tau).removesuffix('.0')}-width{course.width}": compute_course(
+            course
+        )
         for course in compute_courses(study)
     }
 
@@ -18,8 +21,7 @@ def courses_of(study: Study) -> dict[str, CurvesData]:
 def compute_course(course: Course) -> CurvesData:
     """Prepare the median over seeds, and their range where there are several."""
     middle, low, high = (
-        prepare(table.reset_index(), course.tau)
-        for table in (course.median, course.low, course.high)
+        prepare(table.reset_index()) for table in (course.median, course.low, course.high)
     )
     seeds = "1 seed" if course.seeds == 1 else f"median and range of {course.seeds} seeds"
     gates = middle["open_gates"]

@@ -38,7 +38,7 @@ class CurvesData:
     tau: float
     width: int
     curve: pd.DataFrame
-    """The ledger's curve, with `smooth_sse` (moving average) and `smooth_hit_rate` beside it."""
+    """The ledger's curve, with `error` (moving average of sse) and `smooth_hit_rate` beside it."""
     title: str
     alt: str
     band: tuple[pd.DataFrame, pd.DataFrame] | None = None
@@ -57,7 +57,8 @@ def curves_of(study: Study) -> dict[str, CurvesData]:
 
 def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
     """Prepare a curve (`CURVE_SCHEMA`) of a trial (one row of `read_trials`) for drawing."""
-    table = prepare(curve.to_pandas(), trial["tau"])
+    samples = curve.to_pandas()
+    table = prepare(samples.assign(error=samples["constraint_ma"] + trial["tau"]))
     gates = table["open_gates"]
     return CurvesData(
         label=trial["label"],
@@ -70,11 +71,11 @@ def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
     )
 
 
-def prepare(table: pd.DataFrame, tau: float) -> pd.DataFrame:
-    """Add the smoothed columns, and thin out to what a panel can show."""
+def prepare(table: pd.DataFrame) -> pd.DataFrame:
+    """Smooth the hit rate, and thin out to what a panel can show."""
     window = max(1, len(table) // 50)
     smooth_hit_rate = table["hit_rate"].rolling(window, min_periods=1).mean()
-    table = table.assign(smooth_sse=table["constraint_ma"] + tau, smooth_hit_rate=smooth_hit_rate)
+    table = table.assign(smooth_hit_rate=smooth_hit_rate)
     # Every n-th sample, counted from the end: the last one is what the trial reports.
     return table.iloc[:: -max(1, math.ceil(len(table) / SAMPLES))][::-1].reset_index(drop=True)
 
@@ -101,7 +102,7 @@ def _draw_sse(axes: Axes, data: CurvesData) -> None:
     axes.set_title("squared error")
     if data.band is None:
         axes.plot(curve["step"], curve["sse"], color=SKY, linewidth=0.8)
-    _draw_line(axes, data, "smooth_sse")
+    _draw_line(axes, data, "error")
     axes.axhline(data.tau, color=RED, linewidth=1.4, label=f"τ = {data.tau:g}")
     axes.set_ylim(0, sse_limit(data))
     axes.legend(loc="upper right", handlelength=1.2)
@@ -109,7 +110,8 @@ def _draw_sse(axes: Axes, data: CurvesData) -> None:
 
 def sse_limit(data: CurvesData) -> float:
     """Give the top of the error axis: the first steps, high above τ, would flatten the rest."""
-    sse = data.curve["sse"].to_numpy()
+    drawn = data.curve["sse"] if data.band is None else data.band[1]["error"]
+    sse = drawn.to_numpy()
     sse = sse[np.isfinite(sse)]
     typical = float(np.percentile(sse, 97)) if len(sse) else 0.0
     return 1.15 * max(typical, 1.5 * data.tau)
@@ -133,7 +135,8 @@ def _draw_gates(axes: Axes, data: CurvesData) -> None:
 
 def _draw_multiplier(axes: Axes, data: CurvesData) -> None:
     axes.set_title("λ'")
-    values = data.curve["lambda"]
+    tables = [data.curve] if data.band is None else data.band
+    values = pd.concat([table["lambda"] for table in tables])
     _draw_line(axes, data, "lambda")
     axes.grid(axis="y")
     if not (values > 0).any():  # a trial that diverged at once has nothing for this axis

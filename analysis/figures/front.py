@@ -68,7 +68,8 @@ def front_of(study: Study) -> dict[str, FrontFigureData]:
 
 def compute_front_figure(study: Study) -> FrontFigureData:
     """Collect the points, the trials that are none, and one image along the front."""
-    by_status = {status: study.trials[study.trials["status"] == status] for status in OTHERS}
+    shown = study.trials[study.trials["open_gates"].notna()]
+    by_status = {status: shown[shown["status"] == status] for status in OTHERS}
     strip = compute_reconstructions(study.ledger, study.front)
     return FrontFigureData(
         points=study.front.points,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from analysis.answer import Answer
 from analysis.findings import Finding
@@ -28,9 +31,23 @@ class View:
     """The figures, by their names in `FIGURES`, that stand before the tables."""
     figures: tuple[str, ...] = ()
     """Those that stand after them."""
-    facts: Callable[[Study], dict[str, Any]]
-    """The answer for programs, as JSON has it."""
+    record: Callable[[Study], Mapping[str, Any]]
+    """What a program may want to know of a study, finished or not."""
     quantities: Callable[[Study], list[Quantity]]
     """What the paper reports of this, with what was found here."""
     checks: tuple[Callable[[Study], Finding | None], ...] = ()
     """What else is to be warned of."""
+
+    def facts(self, study: Study) -> dict[str, Any]:
+        """Give the `record` as JSON has it: null for what is not a finite number."""
+        return {name: _plain(value) for name, value in self.record(study).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

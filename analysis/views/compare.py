@@ -5,30 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.answer import Answer
+from analysis.outcomes import compute_outcomes, outcomes
 from analysis.paper import FIGURE_3, Quantity, original
-from analysis.statistics import Spread
 from analysis.study import Study
 from analysis.views.base import View
-from analysis.views.pareto import gates_at, outcomes
+from analysis.views.pareto import gates_at
 from analysis.words import listed, number
 
 
 def answer(study: Study) -> Answer:
     """Say how many dimensions each τ keeps."""
-    kept = []
-    for tau, trials in study.trials.groupby("tau"):
-        gates = Spread.of(trials["open_gates"])
-        if gates is not None:
-            kept.append(f"{number(gates.median)} dimensions at τ = {tau:g}")
-    headline = f"On {study.dataset}, training keeps {listed(kept) if kept else 'nothing'}."
+    found = compute_outcomes(study)
+    kept = [
+        f"{number(outcome.gates.median)} of {outcome.width} dimensions at τ = {outcome.tau:g}"
+        for outcome in found
+        if outcome.held and outcome.gates is not None
+    ]
+    if not kept:
+        return Answer(
+            f"No trial on {study.dataset} holds its τ.",
+            "Raise τ (--taus) or train longer (--steps); the warnings say what became of each.",
+        )
+    lost = [f"τ = {outcome.tau:g}" for outcome in found if not outcome.held]
+    missed = f"; {listed(lost)} {'is' if len(lost) == 1 else 'are'} not held" if lost else ""
     return Answer(
-        headline,
+        f"On {study.dataset}, training keeps {listed(kept, once=' dimensions')}{missed}.",
         "The picture shows the same held-out images as they were, and as each model gives them "
-        "back from the means of its open dimensions.",
+        f"back from the means of its open dimensions.{study.medians}",
     )
 
 
-def _facts(study: Study) -> dict[str, Any]:
+def _record(study: Study) -> dict[str, Any]:
     columns = ["tau", "width", "seed", "status", "open_gates", "test_sse_sampled", "test_sse_mean"]
     return {"trials": study.trials[columns].to_dict("records")}
 
@@ -49,6 +56,6 @@ COMPARE = View(
     grids=(outcomes,),
     lead=("comparison",),
     figures=("curves",),
-    facts=_facts,
+    record=_record,
     quantities=_quantities,
 )

@@ -9,12 +9,13 @@ import pandas as pd
 from analysis.answer import Answer
 from analysis.findings import ADVICE, few_seeds
 from analysis.front import FrontPoint
-from analysis.grid import Grid, GridRow, spread
+from analysis.grid import Grid, GridRow, column, spread
+from analysis.outcomes import HELD
 from analysis.paper import FIGURE_2, Quantity, original
-from analysis.statistics import Spread
+from analysis.statistics import Spread, upper_median
 from analysis.study import Study
 from analysis.views.base import View
-from analysis.words import number, statuses
+from analysis.words import NOTHING, aligned, number, statuses
 from trainer.spec import Status
 
 PAPER_WIDTH = 32
@@ -22,19 +23,23 @@ PAPER_WIDTH = 32
 
 def answer(study: Study) -> Answer:
     """Say how many dimensions suffice, as far as the study knows."""
-    front, knee = study.front.front, study.front.knee
+    front, point = study.front.front, recommended(study)
     if not front:
         return _no_front(study)
-    if knee is None and len(front) == 1:
-        knee = front[0]
-    if knee is not None:
-        return Answer(f"On {study.dataset}, {_suffices(knee)}.", study.front.how, knee)
+    if point is not None:
+        return Answer(f"On {study.dataset}, {_suffices(point)}.", study.front.how, point)
     many, few = front[0], front[-1]
     headline = (
         f"On {study.dataset}, the front runs from {_gates(many)} dimensions at a squared error of "
         f"{many.error:.3g} per image to {_gates(few)} at {few.error:.3g}."
     )
     return Answer(headline, study.front.how)
+
+
+def recommended(study: Study) -> FrontPoint | None:
+    """Give the point to start from: the knee, or the only point there is."""
+    front = study.front
+    return front.front[0] if len(front.front) == 1 else front.knee
 
 
 def _suffices(point: FrontPoint) -> str:
@@ -61,22 +66,28 @@ def _no_front(study: Study) -> Answer:
     return Answer(headline, f"Of {len(study.trials)} trials: {found}. {advice}")
 
 
-def outcomes(study: Study) -> Grid:
+def summary(study: Study) -> Grid:
     """Give a row per τ and width, with what became of its seeds; faint where none is feasible."""
-    points = study.front.points.set_index(["tau", "width"])
+    found = [
+        (tau, width, trials, study.front.at(tau, width))
+        for (tau, width), trials in study.trials.groupby(["tau", "width"])
+    ]
+    errors = [
+        upper_median(trials["test_sse_sampled"]) if point is None else point.error
+        for _, _, trials, point in found
+    ]
+    write = aligned(errors)
     rows = []
-    for (tau, width), trials in study.trials.groupby(["tau", "width"]):
-        status = statuses(trials["status"])
-        point = points.loc[(tau, width)] if (tau, width) in points.index else None
-        if point is not None:
-            gates = spread(point["open_gates"], point["open_gates_min"], point["open_gates_max"])
-            error = point["error"]
-            status += "" if point["on_front"] else " (beaten)"
-        else:
-            seen = trials["open_gates"]
-            gates = spread(seen.median(), seen.min(), seen.max())
-            error = trials["test_sse_sampled"].median()
-        cells = (f"{tau:g}", str(width), gates, number(error), str(len(trials)), status)
+    for (tau, width, trials, point), error in zip(found, errors, strict=True):
+        gates = Spread.of(trials["open_gates"]) if point is None else point.gates_over_seeds
+        cells = (
+            f"{tau:g}",
+            str(width),
+            NOTHING if gates is None else spread(gates),
+            write(error),
+            str(len(trials)),
+            statuses(trials["status"]) + ("" if point is None or point.on_front else " (beaten)"),
+        )
         rows.append(GridRow(cells, faint=point is None))
     return Grid(
         name="front",
@@ -92,14 +103,16 @@ def front_grid(study: Study) -> Grid:
     """Give a row per point of the front."""
     front = study.front
     several = bool((front.points["trials"] > 1).any())
+    errors = column([point.error_over_seeds for point in front.front])
+    mean = aligned([point.test_sse_mean for point in front.front])
     rows = []
-    for point in front.front:
+    for point, error in zip(front.front, errors, strict=True):
         cells = [
             number(point.tau),
             str(point.width),
-            spread(point.open_gates, point.open_gates_min, point.open_gates_max),
-            spread(point.error, point.error_min, point.error_max),
-            number(point.test_sse_mean),
+            spread(point.gates_over_seeds),
+            error,
+            mean(point.test_sse_mean),
             *([f"{point.seeds} of {point.trials}"] if several else []),
             "knee: start here" if point == front.knee else "",
         ]
@@ -119,8 +132,8 @@ def front_grid(study: Study) -> Grid:
     )
 
 
-def _facts(study: Study) -> dict[str, Any]:
-    point = answer(study).point
+def _record(study: Study) -> dict[str, Any]:
+    point = recommended(study)
     return {
         "recommended": None if point is None else vars(point),
         "front": [vars(point) for point in study.front.front],
@@ -138,19 +151,19 @@ def _quantities(study: Study) -> list[Quantity]:
 
 
 def gates_at(trials: pd.DataFrame, tau: float) -> Spread | None:
-    """Give the open gates that trials with this τ ended with, if they held it."""
-    held = trials["status"].isin([Status.FEASIBLE, Status.UNSETTLED])
+    """Give the open gates that trials with this τ ended with, of those that hold it."""
+    held = trials["status"].isin(HELD)
     return Spread.of(trials.loc[held & (trials["tau"] == tau), "open_gates"])
 
 
 PARETO = View(
     study="pareto",
     answer=answer,
-    summary=outcomes,
+    summary=summary,
     grids=(front_grid,),
     lead=("front",),
     figures=("reconstructions", "curves"),
-    facts=_facts,
+    record=_record,
     quantities=_quantities,
     checks=(few_seeds,),
 )

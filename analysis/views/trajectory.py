@@ -8,84 +8,78 @@ import pandas as pd
 
 from analysis.answer import Answer
 from analysis.course import Course, compute_courses
-from analysis.grid import Grid, GridRow, spread
+from analysis.grid import Grid, GridRow, column
+from analysis.outcomes import compute_outcomes, outcomes
 from analysis.paper import FIGURE_1, Quantity, original
-from analysis.statistics import Spread
 from analysis.study import Study
 from analysis.views.base import View
-from analysis.views.pareto import outcomes
-from analysis.words import statuses
+from analysis.words import listed, number, statuses
 
 PAPER_WIDTH = 10
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+PERCENT = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 """Of the steps, where the table looks."""
+
+SHOWN = ("error", "open_gates", "gate_l1", "lambda", "hit_rate")
+"""What it shows there, of `MEASURES`."""
 
 
 def answer(study: Study) -> Answer:
     """Say how far the gates closed."""
-    parts = [_closing(course) for course in compute_courses(study)]
-    if not parts:
-        return Answer(f"No trial on {study.dataset} recorded its course.", "")
-    return Answer(
-        f"On {study.dataset}, {'; '.join(parts)}.",
-        f"How the trials ended: {statuses(study.trials['status'])}.",
-    )
-
-
-def _closing(course: Course) -> str:
-    end = course.median.index[-1]
-    gates = spread(*(table["open_gates"].iloc[-1] for table in _tables(course)))
-    return f"{course.width} gates close to {gates} in {end:,} steps at τ = {course.tau:g}"
-
-
-def _tables(course: Course) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    return course.median, course.low, course.high
+    narrowed = [
+        f"from {outcome.width} to {number(outcome.gates.median)} dimensions at τ = {outcome.tau:g}"
+        for outcome in compute_outcomes(study)
+        if outcome.gates is not None
+    ]
+    how = f"How the trials ended: {statuses(study.trials['status'])}.{study.medians}"
+    if not narrowed:
+        return Answer(f"No trial on {study.dataset} came to its end.", how)
+    steps = study.trials["steps"].max()
+    widths = listed(narrowed, once=" dimensions")
+    return Answer(f"On {study.dataset}, {steps:,} steps narrow the bottleneck {widths}.", how)
 
 
 def staircase(study: Study) -> Grid:
-    """Give the four quantities along the way."""
-    rows, data = [], []
-    for course in compute_courses(study):
-        last = course.median.index[-1]
-        for step in dict.fromkeys(course.at(share * last) for share in SHARES):
-            if step is None:
-                continue
-            row = {
-                name: [table.loc[step, name] for table in _tables(course)]
-                for name in ("constraint_ma", "open_gates", "gate_l1", "lambda", "hit_rate")
-            }
-            error = [course.tau + value for value in row["constraint_ma"]]
-            cells = (
-                f"{course.tau:g}",
-                f"{step:,}",
-                spread(*error),
-                spread(*row["open_gates"]),
-                spread(*row["gate_l1"]),
-                spread(*row["lambda"]),
-                spread(*(100 * value for value in row["hit_rate"])) + " %",
-            )
-            rows.append(GridRow(cells))
-            names = ("median", "min", "max")
-            data.append(
-                {"tau": course.tau, "width": course.width, "step": step}
-                | {
-                    f"{name}_{which}": value
-                    for name, values in row.items()
-                    for which, value in zip(names, values, strict=True)
-                }
-            )
+    """Give the four quantities along the way; τ and width too, if there are several."""
+    courses = compute_courses(study)
+    stops = [(course, step) for course in courses for step in _steps(course)]
+    measured = {name: [course.at(step, name) for course, step in stops] for name in SHOWN}
+    names = ("τ", "width") if len(courses) > 1 else ()
+    whose = [(f"{course.tau:g}", str(course.width))[: len(names)] for course, _ in stops]
+    cells = zip(
+        [f"{step:,}" for _, step in stops],
+        column(measured["error"]),
+        column(measured["open_gates"]),
+        column(measured["gate_l1"]),
+        column(measured["lambda"]),
+        column([share.map(lambda value: 100 * value) for share in measured["hit_rate"]]),
+        strict=True,
+    )
     return Grid(
         name="staircase",
         title="Along the way",
-        columns=("τ", "step", "error", "open gates", "Σσ(kγ)", "λ'", "within τ"),
-        rows=tuple(rows),
-        data=pd.DataFrame(data),
-        note="Error: its moving average. Within τ: of this step's images. With several seeds: the "
-        "median and, in brackets, their range.",
+        columns=(*names, "step", "error", "open gates", "Σσ(kγ)", "λ'", "% within τ"),
+        rows=tuple(GridRow(own + row) for own, row in zip(whose, cells, strict=True)),
+        data=pd.DataFrame([_stop(course, step) for course, step in stops]),
+        note="Error: its moving average. Σσ(kγ): the gates, each between 0 (closed) and 1 (open). "
+        "Within τ: of the images of this step. With several seeds: the median and, in brackets, "
+        "their range.",
     )
 
 
-def _facts(study: Study) -> dict[str, Any]:
+def _steps(course: Course) -> list[int]:
+    last = int(course.median.index[-1])
+    sampled = (course.sampled(percent * last / 100) for percent in PERCENT)
+    return [step for step in dict.fromkeys(sampled) if step is not None]
+
+
+def _stop(course: Course, step: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"tau": course.tau, "width": course.width, "step": step}
+    for name in SHOWN:
+        record |= course.at(step, name).columns(name)
+    return record
+
+
+def _record(study: Study) -> dict[str, Any]:
     return {"course": staircase(study).data.to_dict("records")}
 
 
@@ -97,20 +91,12 @@ def _quantities(study: Study) -> list[Quantity]:
             study.dataset,
             f"open gates after {step:,} steps (τ = {course.tau:g})",
             gates,
-            _gates_at(course, step),
+            None if (sampled := course.sampled(step)) is None else course.at(sampled, "open_gates"),
         )
         for course in compute_courses(study)
         if course.width == PAPER_WIDTH
         for step, gates in FIGURE_1.items()
     ]
-
-
-def _gates_at(course: Course, step: int) -> Spread | None:
-    sampled = course.at(step)
-    if sampled is None:
-        return None
-    median, low, high = (float(table.loc[sampled, "open_gates"]) for table in _tables(course))
-    return Spread(median, low, high, course.seeds)
 
 
 TRAJECTORY = View(
@@ -120,6 +106,6 @@ TRAJECTORY = View(
     grids=(staircase, outcomes),
     lead=("course",),
     figures=("curves",),
-    facts=_facts,
+    record=_record,
     quantities=_quantities,
 )

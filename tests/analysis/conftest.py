@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from sweeper.ledger import Ledger
 from sweeper.schema import CURVE_SCHEMA
+from sweeper.study import VARIED
 from sweeper.trial_record import TrialRecord
 from trainer.spec import Status, TrialResult, TrialSpec
 
@@ -23,14 +25,14 @@ def make_curve(tau, width, gates, steps=8000, samples=200):
     """A trial's course as in the paper's Figure 1: the error meets τ, then the gates close."""
     step = np.linspace(steps / samples, steps, samples).astype(int)
     done = step / steps
-    noise = np.random.default_rng(0).normal(0, 0.08 * tau, samples)
+    noise = np.random.default_rng(0).normal(0, 0.08, samples)
     average = tau + 4 * np.exp(-18 * done) - 0.01
     gate_l1 = width - (width - gates) * np.clip((done - 0.2) / 0.5, 0, 1)
     columns = {
         "step": step,
-        "sse": average + noise,
+        "sse": average + tau * noise,
         "constraint_ma": average - tau,
-        "hit_rate": np.clip(0.55 - 0.55 * np.exp(-14 * done) + noise / tau, 0, 1),
+        "hit_rate": np.clip(0.55 - 0.55 * np.exp(-14 * done) + noise, 0, 1),
         "gate_l1": gate_l1,
         "open_gates": np.round(gate_l1).astype(int),
         "lambda": 0.15 + 1.6 * np.exp(-6 * done),
@@ -97,6 +99,52 @@ def make_record(tau=1.5, seed=0, width=16, **changes):
     return dataclasses.replace(record, **{k: v for k, v in changes.items() if k in names})
 
 
+def make_failed(tau=1.5, seed=0, width=16, **changes):
+    """A trial that raised an error, as a run records it: it measured nothing."""
+    record = make_record(tau, seed, width, curves=None, samples=None, **changes)
+    result = TrialResult.of_failure("OSError: disk full", "cpu")
+    return dataclasses.replace(record, result=result)
+
+
+def make_diverged(tau=1.5, seed=0, width=16, **changes):
+    """A trial that met a value that is no number: the last sample of its curve holds it."""
+    record = make_record(tau, seed, width, status=Status.DIVERGED, error="not finite", **changes)
+    fields = {f.name: getattr(record.result, f.name) for f in dataclasses.fields(TrialResult)}
+    lost = {name: math.nan for name, value in fields.items() if isinstance(value, float)}
+    result = dataclasses.replace(
+        record.result, **{**lost, "seconds": 3.0, "open_gates": None, "settled_step": None}
+    )
+    curve = record.curves.slice(0, 60).to_pandas()
+    curve.loc[59, ["sse", "constraint_ma", "hit_rate", "gate_l1", "lambda", "kl"]] = math.nan
+    curve.loc[59, "open_gates"] = 0  # of gate logits that are no numbers, none is above 0
+    curves = pa.Table.from_pandas(curve, schema=CURVE_SCHEMA, preserve_index=False)
+    return dataclasses.replace(record, result=result, curves=curves)
+
+
+def make_pair(size=3, seed=0, error=1.25, gates=4, dataset="digits", **changes):
+    """A baseline and the trial of twice its width and steps that has its error for τ.
+
+    `changes` are the second one's.
+    """
+    common = {"dataset": dataset, "study": "compression"}
+    baseline = make_record(
+        0, seed, size, objective="geco", steps=4000, open_gates=size, train_sse=error, **common
+    )
+    gated = make_record(
+        error, seed, 2 * size, steps=8000, open_gates=gates, **{**common, **changes}
+    )
+    return [baseline, gated]
+
+
+def make_settings(specs):
+    """What the first trial of each data set was trained with."""
+    settings = {}
+    for spec in specs:
+        setting = {name: value for name, value in vars(spec).items() if name not in VARIED}
+        settings.setdefault(setting.pop("dataset"), setting)
+    return settings
+
+
 def make_manifest(records, **changes):
     """The `study.json` of a study that one run asked for and finished."""
     specs = [record.spec for record in records]
@@ -120,24 +168,15 @@ def make_manifest(records, **changes):
         "git_commit": "abc123",
     }
     manifest = {
-        "study": "pareto",
-        "dataset": "digits",
-        "setting": {
-            "dataset": "digits",
-            "dataset_sha256": "ab" * 32,
-            "architecture": "dense",
-            "layers": [128, 64],
-            "objective": "geco-l0-arm",
-            "steps": 8000,
-            "batch_size": 64,
-            "learning_rate": 0.001,
-        },
+        "study": records[0].study if records else "pareto",
+        "settings": make_settings(specs or [make_record().spec]),
         "request": {
             "taus": sorted({spec.tau for spec in specs}),
             "widths": sorted({spec.width for spec in specs}),
             "seeds": sorted({spec.seed for spec in specs}),
         },
         "asked": [spec.trial_id for spec in specs],
+        "waiting": 0,
         "runs": [run],
     }
     return {**manifest, **changes}
@@ -147,6 +186,30 @@ def make_manifest(records, **changes):
 def trial():
     """Makes a finished trial: `trial(tau=2.0, status=Status.INFEASIBLE)`."""
     return make_record
+
+
+@pytest.fixture
+def failed():
+    """Makes a trial that raised an error."""
+    return make_failed
+
+
+@pytest.fixture
+def diverged():
+    """Makes a trial that met a value that is no number."""
+    return make_diverged
+
+
+@pytest.fixture
+def pair():
+    """Makes a baseline and its sequel: `pair(3, seed=1, error=1.3, gates=4)`."""
+    return make_pair
+
+
+@pytest.fixture
+def curve_of():
+    """Makes a curve: `curve_of(tau=1.5, width=16, gates=4)`."""
+    return make_curve
 
 
 @pytest.fixture

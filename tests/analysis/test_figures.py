@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from analysis import Study
 from analysis.figures import FIGURES, render
+from analysis.figures.comparison import compute_comparison
 from analysis.figures.curves import SAMPLES, compute_curves, sse_limit
 from analysis.figures.front import compute_front_figure
 from analysis.figures.reconstructions import choose, compute_reconstructions
@@ -37,10 +38,28 @@ def mixed(study_of, trial):
     return Study.read(study_of(asked))
 
 
+@pytest.fixture
+def paired(study_of, pair):
+    """Two data sets, two sizes, three seeds."""
+    asked = [
+        pair(size, seed, error=error + seed / 100, gates=size + seed, dataset=dataset)
+        for dataset, error in (("fashion-mnist", 9.0), ("digits", 2.0))
+        for size in (3, 30)
+        for seed in (0, 1, 2)
+    ]
+    return Study.read(study_of([record for records in asked for record in records]))
+
+
+@pytest.fixture
+def fitting(mixed, paired):
+    """Gives the study to draw a figure of."""
+    return lambda name: paired if name == "compression" else mixed
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_computed_and_drawn(name, mixed):
+def test_every_figure_is_computed_and_drawn(name, fitting):
     row = FIGURES[name]
-    figures = row.compute(mixed)
+    figures = row.compute(fitting(name))
     assert figures
     stem, data = next(iter(figures.items()))
     assert data.title
@@ -52,9 +71,9 @@ def test_every_figure_is_computed_and_drawn(name, mixed):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_words_are_clipped_or_too_small(name, mixed):
+def test_no_words_are_clipped_or_too_small(name, fitting):
     row = FIGURES[name]
-    figure = row.draw(next(iter(row.compute(mixed).values())))
+    figure = row.draw(next(iter(row.compute(fitting(name)).values())))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     words = [text for text in figure.findobj(Text) if text.get_text().strip()]
@@ -75,8 +94,8 @@ def test_a_study_without_trials_has_no_figures(name, study_of):
 def test_pictures_are_the_same_bytes_each_time_and_leave_matplotlib_as_it_was(study_of, trial):
     before = dict(matplotlib.rcParams)
     study = Study.read(study_of([trial(1.0), trial(1.5)]))
-    one = {picture.stem: picture for picture in render(study)}
-    assert one == {picture.stem: picture for picture in render(study)}
+    one = {picture.stem: picture for picture in render(study, FIGURES)}
+    assert one == {picture.stem: picture for picture in render(study, FIGURES)}
     assert dict(matplotlib.rcParams) == before
     assert set(one) >= {"front", "reconstructions"}
     for picture in one.values():
@@ -152,7 +171,7 @@ def test_curves_keep_the_last_sample_and_few_others(digits):
     curve = digits.curve(trial["trial_id"])
     data = compute_curves(trial, curve)
     assert len(data.curve) == len(curve)
-    assert data.curve["smooth_sse"].iloc[-1] == pytest.approx(trial["tau"] - 0.01, abs=1e-6)
+    assert data.curve["error"].iloc[-1] == pytest.approx(trial["tau"] - 0.01, abs=1e-6)
     long = curve.take(np.repeat(np.arange(len(curve)), 11))
     thinned = compute_curves(trial, long).curve
     assert SAMPLES / 2 < len(thinned) <= SAMPLES
@@ -174,5 +193,131 @@ def test_short_curves_of_nothing_but_nan_are_drawn(rows, study_of, trial):
     curve = record.curves.slice(0, rows).to_pandas()
     curve[["sse", "constraint_ma", "hit_rate", "gate_l1", "lambda", "kl"]] = math.nan
     table = record.curves.from_pandas(curve, schema=record.curves.schema, preserve_index=False)
-    study = Study.read(study_of([trial(status=Status.DIVERGED, curves=table)]))
-    assert [picture.name for picture in render(study)] == ["front", "curves"]
+    study = Study.read(study_of([trial(status=Status.DIVERGED, curves=table, samples=None)]))
+    assert [picture.name for picture in render(study, FIGURES)] == ["front", "curves"]
+
+
+def test_a_comparison_shows_the_middle_seed_of_those_that_hold_tau(study_of, trial):
+    def images(shade):
+        originals = np.zeros((8, 1, 8, 8), np.uint8)
+        return {"images": originals, "reconstructions": np.full_like(originals, shade)}
+
+    asked = [
+        trial(1.0, seed, open_gates=gates, samples=images(gates))
+        for seed, gates in enumerate((7, 5, 6))
+    ]
+    asked += [
+        trial(1.0, 3, open_gates=1, status=Status.INFEASIBLE, samples=images(1)),
+        trial(0.1, open_gates=16, status=Status.INFEASIBLE, samples=images(16)),
+        trial(2.0, samples=None),
+    ]
+    data = compute_comparison(Study.read(study_of(asked, study="compare")))
+    assert data is not None
+    assert data.originals.shape == (8, 8, 8)
+    assert [row.images.max() for row in data.rows] == [16, 6]
+    assert [row.words.split("\n") for row in data.rows] == [
+        ["τ = 0.1", "16 of 16", "τ not held"],
+        ["τ = 1", "5–7 of 16"],
+    ]
+    assert "8 held-out images" in data.alt
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 64), (3, 64), (1, 28), (3, 32)])
+def test_a_comparison_keeps_size_and_colour(study_of, trial, channels, side):
+    images = np.random.default_rng(0).integers(0, 256, (8, channels, side, side), dtype=np.uint8)
+    samples = {"images": images, "reconstructions": 255 - images}
+    study = Study.read(study_of([trial(tau, samples=samples) for tau in (1.0, 2.0)]))
+    data = compute_comparison(study)
+    assert data is not None
+    assert len(data.rows) == 2
+    np.testing.assert_array_equal(data.originals.reshape(8, side, side, -1)[..., 0], images[:, 0])
+    last = data.rows[1].images.reshape(8, side, side, -1)
+    np.testing.assert_array_equal(last[..., -1], 255 - images[:, -1])
+    axes = FIGURES["comparison"].draw(data).axes
+    shown = [np.asarray(each.get_images()[0].get_array()) for each in axes]
+    assert len(shown) == 3  # the originals and two τ, each a line of eight images
+    for line in shown:
+        assert 8 < line.shape[1] / line.shape[0] < 9
+        assert line.shape[2:] == ((3,) if channels == 3 else ())
+
+
+def test_a_comparison_has_a_row_for_each_width(study_of, trial):
+    asked = [trial(1.0, width=width, open_gates=5) for width in (16, 32)]
+    data = compute_comparison(Study.read(study_of(asked)))
+    assert data is not None
+    assert [row.words for row in data.rows] == ["τ = 1\n5 of 16", "τ = 1\n5 of 32"]
+
+
+def test_the_compression_figure_has_a_line_per_data_set_and_size(paired):
+    data = FIGURES["compression"].compute(paired)["compression"]
+    assert [(line.dataset, line.size) for line in data.lines] == [
+        ("digits", 3), ("digits", 30), ("fashion-mnist", 3), ("fashion-mnist", 30),
+    ]  # fmt: skip
+    assert "digits, n = 3: 4 (3–5) of 6" in data.alt
+    axes = FIGURES["compression"].draw(data).axes[0]
+    heights = axes.get_yticks()
+    assert heights[2] - heights[1] > heights[1] - heights[0] == 1  # data sets stand apart
+
+
+def test_the_compression_figure_puts_every_reading_in_multiples_of_n(study_of, pair, curve_of):
+    curve = curve_of(1.25, 8, 2).to_pandas()
+    curve["open_gates"] = np.select([curve["step"] <= 4000, curve["step"] <= 6000], [7, 6], 2)
+    table = pair(4)[1].curves.from_pandas(curve, preserve_index=False)
+    study = Study.read(study_of(pair(4, gates=2, curves=table)))
+    data = FIGURES["compression"].compute(study)["compression"]
+    axes = FIGURES["compression"].draw(data).axes[0]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == [2, 7 / 4, 6 / 4, 2 / 4]
+    heights = [float(dot.get_ydata()[0]) for dot in dots]
+    assert heights == sorted(heights)
+    assert heights[0] < heights[1]
+    assert axes.yaxis_inverted()  # later readings stand lower
+
+
+def test_what_was_not_read_to_the_end_is_not_called_kept(study_of, pair):
+    early = pair(3, curves=pair(3)[1].curves.slice(0, 120), status=Status.DIVERGED)
+    data = FIGURES["compression"].compute(Study.read(study_of(early)))["compression"]
+    assert "digits, n = 3: not read to the end" in data.alt
+    FIGURES["compression"].draw(data)
+
+
+def test_the_course_of_several_seeds_has_a_band_and_says_so(study_of, trial):
+    one = FIGURES["course"].compute(Study.read(study_of([trial()])))
+    asked = [trial(1.5, seed, open_gates=3 + seed) for seed in range(3)]
+    three = FIGURES["course"].compute(Study.read(study_of(asked)))
+    (name, single), (same_name, several) = *one.items(), *three.items()
+    assert name == same_name == "course-tau1.5-width16"
+    assert single.band is None
+    assert "(1 seed)" in single.title
+    assert several.band is not None
+    low, high = several.band
+    assert "median and range of 3 seeds" in several.title
+    for column in ("error", "gate_l1", "smooth_hit_rate", "lambda"):
+        assert (low[column] <= several.curve[column]).all()
+        assert (several.curve[column] <= high[column]).all()
+    assert (low["open_gates"].iloc[-1], high["open_gates"].iloc[-1]) == (3, 5)
+    panels = FIGURES["course"].draw(several).axes
+    assert all(len(axes.collections) == 1 for axes in panels)
+
+
+def test_the_axes_hold_the_whole_band(study_of, trial):
+    def bent(seed):
+        curve = trial().curves.to_pandas()
+        curve["lambda"] *= 1 + seed
+        curve["constraint_ma"] += 4 * seed
+        return trial(1.5, seed, curves=trial().curves.from_pandas(curve, preserve_index=False))
+
+    study = Study.read(study_of([bent(seed) for seed in range(3)]))
+    (data,) = FIGURES["course"].compute(study).values()
+    assert data.band is not None
+    low, high = data.band
+    error, _, multiplier, _ = FIGURES["course"].draw(data).axes
+    assert error.get_ylim()[1] > high["error"].iloc[-1]
+    assert multiplier.get_ylim()[0] < low["lambda"].min()
+    assert multiplier.get_ylim()[1] > high["lambda"].max()
+
+
+def test_a_trial_that_diverged_has_no_gates_to_show(study_of, diverged):
+    study = Study.read(study_of([diverged()]))
+    assert not FIGURES["front"].compute(study)
+    assert not FIGURES["comparison"].compute(study)

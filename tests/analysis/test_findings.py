@@ -3,15 +3,21 @@ import math
 import pytest
 
 from analysis import Study, compute_answer, find
+from analysis.views import view_of
 from trainer.spec import Status
 
 
+def found(ledger):
+    study = Study.read(ledger)
+    return find(study, view_of(study).checks)
+
+
 def titles(ledger):
-    return [finding.title for finding in find(Study.read(ledger))]
+    return [finding.title for finding in found(ledger)]
 
 
 def only(ledger):
-    (finding,) = find(Study.read(ledger))
+    (finding,) = found(ledger)
     return finding
 
 
@@ -36,14 +42,29 @@ def test_unsettled_and_diverged_and_failed_each_have_their_own(study_of, trial):
         trial(2.0, status=Status.FAILED, error="RuntimeError: out of memory"),
         trial(2.5, status=Status.FAILED),
     ]
-    found = find(Study.read(study_of(asked)))
-    assert [f.title for f in found] == [
+    failed, *_ = warnings = found(study_of(asked))
+    assert [finding.title for finding in warnings] == [
         "2 trials failed",
         "1 trial diverged",
         "1 trial had not settled",
     ]
-    assert found[0].details[0] == ("τ=2 width=16 seed=0", "RuntimeError: out of memory")
-    assert found[0].details[1] == ("τ=2.5 width=16 seed=0", "no error was recorded")
+    assert failed.details[0] == ("τ=2 width=16 seed=0", "RuntimeError: out of memory")
+    assert failed.details[1] == ("τ=2.5 width=16 seed=0", "no error was recorded")
+
+
+def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed):
+    asked = [
+        failed(0.4),
+        trial(0.5, status=Status.INFEASIBLE, open_gates=16, constraint_ma=0.04),
+        trial(1.0, status=Status.UNSETTLED),
+    ]
+    _, infeasible, unsettled = found(study_of(asked))
+    assert infeasible.details[0][1] == "ended 0.04 above τ, 16 of 16 gates open"
+    assert unsettled.details[0][1].startswith("last change at step 5200 of 8000")
+
+
+def test_trials_that_wait_for_others_are_missing_too(study_of, trial):
+    assert "2 of the 3 trials" in only(study_of([trial(1.5)], waiting=2)).title
 
 
 @pytest.mark.parametrize(("multiplier", "bound"), [(5.0, "upper"), (1e-5, "lower")])
@@ -69,7 +90,7 @@ def test_missing_trials_are_counted(study_of, trial):
 def test_damaged_rows_are_named(digits):
     path = sorted(digits.trials.glob("*.parquet"))[0]
     path.write_bytes(b"torn")
-    damaged, missing = find(Study.read(digits))
+    damaged, missing = found(digits)
     assert damaged.title == "1 row of the ledger cannot be read"
     assert damaged.details[0][0] == path.name
     assert "1 of the 7" in missing.title
@@ -77,7 +98,7 @@ def test_damaged_rows_are_named(digits):
 
 def test_points_that_rest_on_some_seeds_and_closed_bottlenecks(study_of, trial):
     asked = [trial(4.8, 0, open_gates=0), trial(4.8, 1, status=Status.UNSETTLED)]
-    unsettled, few, none = find(Study.read(study_of(asked)))
+    unsettled, none, few = found(study_of(asked))
     assert "settled" in unsettled.title
     assert few.details == (("τ=4.8 width=16", "1 of 2 feasible"),)
     assert "lower τ" in none.advice

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from html.parser import HTMLParser
 
@@ -96,14 +97,14 @@ def test_the_page_says_in_order_what_a_reader_needs(digits):
 
 def test_hostile_names_and_errors_are_only_text(study_of, trial):
     record = trial(status=Status.FAILED, error=HOSTILE, test_sse_sampled=math.nan)
-    ledger = study_of([record, trial(2.0)], study=HOSTILE, dataset=HOSTILE)
+    ledger = study_of([record, trial(2.0)], settings={HOSTILE: {HOSTILE: HOSTILE}})
     manifest = ledger.manifest()
     manifest["runs"][0] |= {"command": HOSTILE, "hardware": HOSTILE, "versions": {HOSTILE: HOSTILE}}
-    manifest["setting"][HOSTILE] = HOSTILE
+    manifest["request"][HOSTILE] = [HOSTILE]
     ledger.write_manifest(manifest)
     page = read(write_report(ledger))
     assert "script" not in page.tags
-    assert page.text.count(HOSTILE) >= 6
+    assert page.text.count(HOSTILE) >= 10
 
 
 @pytest.mark.parametrize(
@@ -169,5 +170,95 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
+def test_a_study_of_another_version_is_refused(study_of, trial):
+    with pytest.raises(UserError, match="unknown study 'zoo'"):
+        write_report(study_of([trial()], study="zoo"))
+
+
+def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed, diverged):
+    ledger = study_of([trial(2.0), trial(1.5), failed(1.0), diverged(0.5)])
+    text = read(write_report(ledger)).text
+    assert "4.0" not in text.split("All trials")[1].split("Warnings")[0]
+    assert "5200.0" not in text
+    table = (ledger.report / "trials.csv").read_text().splitlines()
+    place = table[0].split(",").index("open_gates")
+    assert [line.split(",")[place] for line in table[1:]] == ["", "", "4", "4"]
+
+
 def test_the_page_is_rendered_without_pictures_too(digits):
     assert "<img" not in render_page(Study.read(digits), [])
+
+
+def test_the_report_of_compression_on_two_data_sets(study_of, pair):
+    asked = [
+        pair(size, seed, error=error * (1 + seed / 10), gates=size + seed, dataset=dataset)
+        for dataset, error in (("sprites", 9.0), ("digits", 1.0))
+        for size in (5, 10)
+        for seed in range(3)
+    ]
+    records = [record for records in asked for record in records]
+    baselines = [dataclasses.replace(record, curves=None) for record in records[::2]]
+    ledger = study_of([*baselines, *records[1::2]])
+    page = write_report(ledger)
+    text = read(page).text
+    for words in (
+        "compression on sprites and digits",
+        "In each of 4 cases, training keeps at most n + 2 of 2n dimensions where n would do.",
+        "What is left of 2n",
+        "6 (5–7)",
+        "1.10 (1.00–1.20)",
+        "9.90 (9.00–10.80)",
+        "Beside the paper",
+        "sprites open gates at 2×, n = 5 6 6 (5–7) 0 3",
+        "sprites: drawn from the factors of dsprites",
+        "sprites: 4,000 steps, the paper 200,000 (2 %)",
+    ):
+        assert words in text
+    assert "digits open gates at" not in text
+    names = {file.name for file in ledger.report.iterdir()}
+    assert {"compression.csv", "paper.csv", "trials.csv", "compression.svg"} <= names
+    assert "front.csv" not in names
+    table = pd.read_csv(ledger.report / "compression.csv")
+    assert len(table) == 12
+    assert table.groupby(["dataset", "size"])["gates_2x"].median().tolist() == [6, 11, 6, 11]
+
+
+def test_the_report_of_a_trajectory_of_three_seeds(study_of, trial):
+    asked = [
+        trial(25.0, seed, 10, dataset="sprites", open_gates=5 + seed, study="trajectory")
+        for seed in range(3)
+    ]
+    ledger = study_of(asked)
+    text = read(write_report(ledger)).text
+    for words in (
+        "8,000 steps narrow the bottleneck from 10 to 6 dimensions at τ = 25.",
+        "Along the way",
+        "What became of each τ",
+        "6 (5–7)",
+        "Beside the paper",
+        "open gates after 10,000 steps (τ = 25) 9 sprites",  # ours is blank
+    ):
+        assert words in text
+    names = {file.name for file in ledger.report.iterdir()}
+    assert {"course-tau25-width10.svg", "staircase.csv", "outcomes.csv", "paper.csv"} <= names
+    stairs = pd.read_csv(ledger.report / "staircase.csv")
+    assert stairs["step"].tolist() == [400, *range(800, 8001, 800)]
+    assert (stairs["error_min"] <= stairs["error"]).all()
+
+
+@pytest.mark.parametrize(("dataset", "channels"), [("sprites", 1), ("rooms", 3)])
+def test_the_report_of_a_comparison(study_of, trial, dataset, channels):
+    images = np.random.default_rng(0).integers(0, 256, (8, channels, 64, 64), dtype=np.uint8)
+    samples = {"images": images, "reconstructions": images // 2}
+    asked = [
+        trial(tau, width=10, dataset=dataset, open_gates=gates, samples=samples, study="compare")
+        for tau, gates in ((20.0, 7), (35.0, 3))
+    ]
+    ledger = study_of(asked)
+    text = read(write_report(ledger)).text
+    kept = f"On {dataset}, training keeps 7 of 10 dimensions at τ = 20 and 3 of 10 at τ = 35."
+    assert kept in text
+    assert (ledger.report / "comparison.png").exists()
+    assert ("Beside the paper" in text) == (dataset == "sprites")
+    assert ("open gates at τ = 35 3 3 0 1" in text) == (dataset == "sprites")
+    assert (ledger.report / "paper.csv").exists() == (dataset == "sprites")

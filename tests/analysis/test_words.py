@@ -12,6 +12,10 @@ from analysis import words
         (0.00001, "1e-05"),
         (12345.6, "12346"),
         (5200, "5200"),
+        (2_000_000, "2000000"),
+        (5.0, "5"),
+        (100000.0, "100000"),
+        (1e30, "1e+30"),  # an error on its way to infinity
         (math.nan, "–"),
         (None, "–"),
     ],
@@ -44,3 +48,43 @@ def test_moment_and_listing():
     assert words.listing([]) == "–"
     assert words.listing(None) == "–"
     assert words.listing("dense") == "dense"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.765, 1.28, math.nan], ["0.77", "1.28", "–"]),
+        ([325.87, 6.14, 18.7], ["325.87", "6.14", "18.70"]),
+        ([25.28, 31.06], ["25.3", "31.1"]),
+        ([1234.5, 20000.25], ["1234", "20000"]),
+        ([5.0, 16, None], ["5", "16", "–"]),
+        ([0.0, 0.25], ["0.000", "0.250"]),
+        ([1e-5, 0.2, 5.0], ["1e-05", "0.2", "5"]),  # orders of magnitude: each by itself
+        ([0.0012, 0.00456], ["0.0012", "0.00456"]),
+        ([-0.5, 12.25], ["-0.50", "12.25"]),
+        ([math.inf, 1.5], ["inf", "1.50"]),
+        ([3.4e30, 1.5], ["3.4e+30", "1.5"]),
+        ([], []),
+    ],
+)
+def test_the_numbers_of_a_column_line_up(values, texts):
+    write = words.aligned(values)
+    assert [write(value) for value in values] == texts
+
+
+def test_lists_in_a_sentence():
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.listed(["1 gate here", "2 gate there"], once=" gate") == "1 gate here and 2 there"
+
+
+def test_statuses():
+    assert words.statuses(["feasible", "feasible"]) == "feasible"
+    assert words.statuses(["unsettled", "feasible", "feasible"]) == "2 feasible, 1 unsettled"
+    assert words.statuses([]) == "–"
+
+
+def test_counts_are_whole_however_they_are_kept():
+    assert words.count(5.0) == words.count(5) == "5"
+    assert words.count(1_234_567.0) == "1234567"
+    assert words.count(math.nan) == words.count(None) == "–"

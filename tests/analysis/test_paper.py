@@ -1,0 +1,215 @@
+"""What stands beside the paper, and in what it is not the paper's."""
+
+import pytest
+
+from analysis import Study
+from analysis.paper import (
+    FIGURE_1,
+    FIGURE_2,
+    FIGURE_3,
+    STEPS,
+    TABLE_1,
+    Quantity,
+    beside_the_paper,
+    deviations,
+)
+from analysis.statistics import Spread
+from analysis.views import view_of
+from trainer.spec import Status
+
+PAPER_SETTING = {
+    "dataset_sha256": "ab" * 32,
+    "architecture": "conv64",
+    "layers": [32, 32, 64, 64],
+    "objective": "geco-l0-arm",
+    "steps": 50_000,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "k": 7.0,
+    "alpha": 0.99,
+    "lambda_init": 1.0,
+    "lambda_min": 1e-5,
+    "lambda_max": 5.0,
+    "gate_init": 0.42,
+    "tolerance": 0.03,
+}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "error", "gates"),
+    [
+        ("dsprites", 5, 9.48, (7, 6, 6)),
+        ("dsprites", 30, 6.14, (13, 12, 10)),
+        ("cars3d", 10, 65.67, (14, 13, 12)),
+        ("shapes3d", 30, 18.74, (20, 15, 11)),
+        ("mnist", 10, 9.49, (10, 9, 9)),
+        ("cifar-100", 5, 325.87, (6, 6, 6)),
+        ("cifar-100", 30, 147.8, (31, 30, 30)),
+    ],
+)
+def test_lines_of_table_1_copied_again_by_hand(dataset, size, error, gates):
+    assert TABLE_1[dataset][size] == (error, gates)
+
+
+def test_table_1_is_whole_and_runs_as_it_must():
+    assert [list(lines) for lines in TABLE_1.values()] == [[5, 10, 30]] * 5
+    for lines in TABLE_1.values():
+        errors = [line.error for line in lines.values()]
+        assert errors == sorted(errors, reverse=True)  # more dimensions reach a smaller error
+        for size, line in lines.items():
+            assert list(line.gates) == sorted(line.gates, reverse=True)
+            assert max(line.gates) <= 2 * size
+
+
+def test_the_figures_and_the_budgets():
+    assert FIGURE_1 == {10_000: 9, 20_000: 6, 25_000: 5}
+    assert (FIGURE_2[3.0], FIGURE_2[30.0]) == (27, 2)
+    assert (FIGURE_3[20.0], FIGURE_3[35.0]) == (5, 3)
+    assert STEPS["pareto"] == 2000 * 60_000 / 64
+
+
+def test_the_papers_number_ours_and_the_difference():
+    grid = beside_the_paper(
+        [
+            Quantity("mnist", "open gates", 10, Spread(8, 7, 9, 3)),
+            Quantity("mnist", "error", 325.87, Spread(327.124, 327.124, 327.124, 1)),
+            Quantity("mnist", "nearly the same", 9.49, Spread(9.488, 9.3, 9.5, 2)),
+            Quantity("mnist", "the same", 5, Spread(5, 5, 5, 2)),
+        ]
+    )
+    assert [row.cells for row in grid.rows] == [
+        ("mnist", "open gates", "10", "8 (7–9)", "−2", "3"),
+        ("mnist", "error", "325.87", "327.12", "+1.25", "1"),
+        ("mnist", "nearly the same", "9.49", "9.49 (9.30–9.50)", "0.00", "2"),
+        ("mnist", "the same", "5", "5", "0", "2"),
+    ]
+    assert grid.data["difference"].tolist() == pytest.approx([-2, 1.254, -0.002, 0])
+    assert grid.data["here_min"].tolist() == [7, 327.124, 9.3, 5]
+
+
+def test_what_was_not_measured_is_blank():
+    grid = beside_the_paper([Quantity("mnist", "open gates", 10, None)])
+    assert grid.rows[0].cells == ("mnist", "open gates", "10", "", "", "")
+    assert grid.data["difference"].isna().all()
+    assert grid.data["seeds"].tolist() == [0]
+
+
+@pytest.fixture
+def differing(study_of, trial):
+    """Gives the deviations of a study with these settings by data set."""
+
+    def compute(study="trajectory", **settings):
+        return deviations(Study.read(study_of([trial()], study=study, settings=settings)))
+
+    return compute
+
+
+def test_of_the_papers_own_setting_only_what_it_does_not_tell_is_left(differing):
+    assert differing(dsprites=PAPER_SETTING) == [
+        "dsprites: τ as asked for; the paper does not say which it took",
+        "dsprites: channels 32, 32, 64, 64; the paper does not give its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"steps": 10_000}, "10,000 steps, the paper 50,000 (20 %)"),
+        ({"steps": 100_000}, "100,000 steps, the paper 50,000 (200 %)"),
+        (
+            {"architecture": "dense", "layers": [128, 64]},
+            "network dense (128, 64), the paper's is conv64",
+        ),
+        ({"learning_rate": 0.003}, "learning rate 0.003, the paper 0.001"),
+        ({"batch_size": 32}, "batch size 32, the paper 64"),
+        ({"lambda_max": 50.0}, "lambda max 50, the paper 5"),
+    ],
+)
+def test_each_change_is_listed(differing, changes, said):
+    before = differing(dsprites=PAPER_SETTING)
+    after = differing(dsprites=PAPER_SETTING | changes)
+    assert f"dsprites: {said}" in after
+    assert f"dsprites: {said}" not in before
+    assert len(set(after) - set(before)) == 1
+
+
+def test_images_that_were_drawn_here_are_named_as_that(differing):
+    assert "sprites: drawn from the factors of dsprites, not its original images" in differing(
+        sprites=PAPER_SETTING
+    )
+
+
+def test_each_study_has_its_own_budget_and_each_data_set_its_own_network(differing):
+    mnist = PAPER_SETTING | {"architecture": "conv28", "layers": [32, 64, 128], "steps": 200_000}
+    assert differing("compression", mnist=mnist) == [
+        "mnist: channels 32, 64, 128; the paper does not give its own"
+    ]
+    assert "mnist: 200,000 steps, the paper 1,875,000 (10.7 %)" in differing("pareto", mnist=mnist)
+    assert "mnist: 200,000 steps; the paper does not say how many it took" in differing(
+        "compare", mnist=mnist
+    )
+
+
+def test_what_several_data_sets_have_in_common_is_said_once(differing):
+    setting = PAPER_SETTING | {"steps": 100_000}
+    mnist = setting | {"architecture": "conv28"}
+    assert differing("compression", cars3d=setting, shapes3d=setting, mnist=mnist) == [
+        "cars3d, shapes3d and mnist: 100,000 steps, the paper 200,000 (50 %)",
+        "cars3d, shapes3d and mnist: channels 32, 32, 64, 64; the paper does not give its own",
+    ]
+
+
+def test_data_sets_that_the_paper_does_not_have_are_not_compared(differing):
+    both = differing("compression", digits=PAPER_SETTING, mnist=PAPER_SETTING)
+    assert both
+    assert all(text.startswith("mnist: ") for text in both)
+    assert differing("compression", digits=PAPER_SETTING) == []
+
+
+def quantities(ledger):
+    study = Study.read(ledger)
+    return {row.what: (row.paper, row.ours) for row in view_of(study).quantities(study)}
+
+
+@pytest.mark.parametrize("study", ["pareto", "trajectory", "compare", "compression"])
+def test_of_digits_the_paper_says_nothing(study_of, trial, pair, study):
+    assert quantities(study_of([trial(), *pair()], study=study)) == {}
+
+
+def test_the_fronts_ends_are_those_of_32_dimensions_that_hold_tau(study_of, trial):
+    asked = [
+        trial(3.0, 0, 32, dataset="mnist", open_gates=25),
+        trial(3.0, 1, 32, dataset="mnist", open_gates=28, status=Status.UNSETTLED),
+        trial(3.0, 2, 32, dataset="mnist", open_gates=32, status=Status.INFEASIBLE),
+        trial(30.0, 0, 16, dataset="mnist", open_gates=3),
+    ]
+    found = quantities(study_of(asked, study="pareto"))
+    assert found == {
+        "open gates at τ = 3": (27, Spread(28, 25, 28, 2)),
+        "open gates at τ = 30": (2, None),
+    }
+
+
+def test_a_trajectory_is_read_at_the_steps_of_figure_1(study_of, trial, curve_of):
+    def narrowing(seed):
+        curve = curve_of(25.0, 10, 4, steps=24_000, samples=240).to_pandas()
+        curve["open_gates"] = 10 - curve["step"] // (4000 + 1000 * seed)
+        table = trial().curves.from_pandas(
+            curve, schema=trial().curves.schema, preserve_index=False
+        )
+        return trial(25.0, seed, 10, dataset="sprites", steps=24_000, curves=table)
+
+    found = quantities(study_of([narrowing(seed) for seed in range(3)], study="trajectory"))
+    assert found == {
+        "open gates after 10,000 steps (τ = 25)": (9, Spread(8, 8, 9, 3)),
+        "open gates after 20,000 steps (τ = 25)": (6, Spread(6, 5, 7, 3)),
+        "open gates after 25,000 steps (τ = 25)": (5, None),
+    }
+
+
+def test_compression_is_compared_line_by_line(study_of, pair):
+    asked = [*pair(10, error=9.0, gates=11, dataset="mnist"), *pair(4, dataset="mnist")]
+    found = quantities(study_of(asked))
+    assert found["error, n = 10"] == (9.49, Spread(9.0, 9.0, 9.0, 1))
+    assert found["open gates at 2×, n = 10"] == (9, Spread(11, 11, 11, 1))
+    assert len(found) == 4  # the paper has no n = 4

@@ -1,0 +1,211 @@
+"""Contracts that every row of VIEWS keeps, in whatever state a study is; then what each says."""
+
+import json
+import math
+
+import pytest
+
+from analysis import Study, compute_answer, write_report
+from analysis.figures import FIGURES
+from analysis.views import VIEWS, view_of
+from sweeper.studies import STUDIES
+from trainer.spec import Status
+
+STATES = ("empty", "failed", "diverged", "infeasible", "bare", "waiting", "whole")
+
+
+@pytest.fixture
+def states(trial, failed, diverged, pair):
+    """Gives the trials of a study that is in one of `STATES`."""
+    baseline, gated = pair(3, error=1.25)
+    spec = {"objective": "geco", "steps": 4000}
+    bare = {"curves": None}  # of most: what takes time is to draw them
+    records = {
+        "empty": [],
+        "failed": [failed(0, width=3, **spec), failed(1.0), failed(1.5, 1)],
+        "diverged": [diverged(0, width=3, **spec), diverged(1.0), diverged(1.5, 1)],
+        "infeasible": [
+            *pair(3, status=Status.INFEASIBLE),
+            trial(1.0, status=Status.INFEASIBLE, test_sse_sampled=math.inf, **bare),
+        ],
+        "bare": [*pair(3, curves=None, samples=None), trial(1.0, curves=None, samples=None)],
+        "waiting": [baseline],
+        "whole": [
+            baseline,
+            gated,
+            trial(1.0, **bare),
+            trial(1.0, 1, samples=None, **bare),
+            trial(2.0, **bare),
+            failed(1.5, 2),
+        ],
+    }
+    return records.__getitem__
+
+
+@pytest.fixture
+def study_in(states, study_of):
+    """Writes a study of a kind, in a state."""
+
+    def write(kind, state):
+        asked = states(state)
+        return study_of(asked, study=kind, waiting=int(state == "waiting"))
+
+    return write
+
+
+def test_every_study_that_can_be_run_is_told():
+    assert list(VIEWS) == list(STUDIES)
+    for name, view in VIEWS.items():
+        assert view.study == name
+
+
+def test_every_figure_is_shown_by_a_study_and_every_name_is_one():
+    shown = [name for view in VIEWS.values() for name in (*view.lead, *view.figures)]
+    assert set(shown) == set(FIGURES)
+    for view in VIEWS.values():
+        names = (*view.lead, *view.figures)
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", VIEWS)
+def test_in_every_state_there_is_an_answer_a_table_and_facts(kind, state, study_in):
+    study = Study.read(study_in(kind, state))
+    view = view_of(study)
+    answer = compute_answer(study)
+    assert answer.headline.endswith(".")
+    assert answer.reason.endswith(".")
+    assert "nan" not in answer.headline + answer.reason
+    facts = json.loads(json.dumps(view.facts(study), allow_nan=False))
+    assert facts == view.facts(study)
+    for grid in (view.summary(study), *(make(study) for make in view.grids)):
+        assert grid.text <= set(grid.columns)
+        for row in grid.rows:
+            assert len(row.cells) == len(grid.columns)
+            assert all(isinstance(cell, str) and "nan" not in cell for cell in row.cells)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", VIEWS)
+def test_in_every_state_there_is_a_report(kind, state, study_in):
+    ledger = study_in(kind, state)
+    page = write_report(ledger).read_text(encoding="utf-8")
+    assert compute_answer(Study.read(ledger)).headline.split(" = ")[0] in page
+    assert ">nan<" not in page
+
+
+@pytest.fixture
+def told(study_of):
+    """Gives the answer of a study of these trials."""
+
+    def tell(kind, records, **manifest):
+        return compute_answer(Study.read(study_of(records, study=kind, **manifest)))
+
+    return tell
+
+
+def test_a_trajectory_says_how_far_it_came(told, trial, diverged):
+    answer = told("trajectory", [trial(1.5)])
+    assert answer.headline == (
+        "On digits, 8,000 steps narrow the bottleneck from 16 to 4 dimensions at τ = 1.5."
+    )
+    assert answer.reason == "How the trials ended: feasible."
+    asked = [trial(1.5, seed, open_gates=4 + seed) for seed in range(3)]
+    asked += [trial(2.5, width=32, status=Status.UNSETTLED), diverged(3.0)]
+    answer = told("trajectory", asked)
+    assert answer.headline == (
+        "On digits, 8,000 steps narrow the bottleneck from 16 to 5 dimensions at τ = 1.5 and from "
+        "32 to 2 at τ = 2.5."
+    )
+    assert "3 feasible, 1 unsettled, 1 diverged" in answer.reason
+    assert "medians" in answer.reason
+
+
+def test_a_comparison_says_what_each_tau_keeps_if_it_is_held(told, trial):
+    kept = {1.0: 6, 2.0: 3}
+    asked = [trial(tau, seed, open_gates=gates) for tau, gates in kept.items() for seed in (0, 1)]
+    asked.append(trial(2.0, 2, open_gates=16, status=Status.INFEASIBLE))
+    asked.append(trial(0.1, open_gates=16, status=Status.INFEASIBLE))
+    assert told("compare", asked).headline == (
+        "On digits, training keeps 6 of 16 dimensions at τ = 1 and 3 of 16 at τ = 2; τ = 0.1 is "
+        "not held."
+    )
+
+
+def test_a_comparison_that_holds_no_tau_says_what_to_try(told, trial):
+    answer = told("compare", [trial(0.1, status=Status.INFEASIBLE)])
+    assert answer.headline == "No trial on digits holds its τ."
+    assert "Raise τ" in answer.reason
+
+
+def test_compression_names_few_sizes_and_counts_many(told, pair):
+    answer = told("compression", [*pair(3, gates=4), *pair(6, error=0.7, gates=7)])
+    assert answer.headline == (
+        "On digits, training keeps 4 of 6 dimensions where 3 would do and 7 of 12 where 6 would do."
+    )
+    left = {2: 3, 3: 5, 4: 7, 5: 2, 6: 8}  # only 7 is more than 2 above its n
+    many = [pair(n, error=8.0 / n, gates=gates) for n, gates in left.items()]
+    answer = told("compression", [record for records in many for record in records])
+    assert answer.headline == (
+        "In 4 of 5 cases, training keeps at most n + 2 of 2n dimensions where n would do."
+    )
+    both = [*pair(3, gates=4), *pair(3, gates=4, dataset="tiles")]
+    assert told("compression", both).headline.startswith("In each of 2 cases")
+
+
+def test_compression_says_how_many_did_not_hold_the_error(told, pair):
+    lost = pair(3, 1, error=1.3, gates=2, status=Status.INFEASIBLE)
+    answer = told("compression", [*pair(3), *lost])
+    assert "1 of the 2 did not hold it" in answer.reason
+    assert "did not hold" not in told("compression", pair(3)).reason
+
+
+def test_compression_without_an_end_says_where_it_stands(told, pair, diverged):
+    baselines = [pair(3)[0], diverged(0, width=4, objective="geco", steps=4000)]
+    answer = told("compression", baselines, waiting=1)
+    assert answer.headline == "No trial with gates on digits has come to its end."
+    assert "1 waiting, 1 baseline diverged" in answer.reason
+
+
+def test_the_table_of_compression_is_blank_where_nothing_was_read(study_of, pair):
+    curve = pair(6)[1].curves.slice(0, 120)  # up to step 4800 of 8000, of a baseline of 4000
+    asked = [*pair(3, gates=4), *pair(6, error=0.7, curves=curve, status=Status.DIVERGED)]
+    study = Study.read(study_of(asked))
+    whole, part = view_of(study).summary(study).rows
+    assert whole.cells[3:6] == ("5", "4", "4")  # at 4000 of 8000 steps Σσ(kγ) is 4.8
+    assert part.cells[3] != ""
+    assert part.cells[4:6] == ("", "")
+    assert part.faint
+    assert not whole.faint
+    assert [row["gates"][2] for row in view_of(study).facts(study)["pairs"]] == [4, None]
+
+
+def test_the_staircase_shows_the_course_at_shares_of_the_steps(study_of, trial, curve_of):
+    curve = curve_of(2.0, 16, 0, steps=8000, samples=80).to_pandas()
+    curve["open_gates"] = 16 - curve["step"] // 500
+    curve["constraint_ma"] = curve["step"] / 1e4
+    curves = [
+        trial().curves.from_pandas(
+            curve.assign(open_gates=curve["open_gates"] + seed),
+            schema=trial().curves.schema,
+            preserve_index=False,
+        )
+        for seed in range(3)
+    ]
+    asked = [trial(2.0, seed, curves=curve) for seed, curve in enumerate(curves)]
+    study = Study.read(study_of(asked, study="trajectory"))
+    grid = view_of(study).grids[0](study)
+    rows = {row.cells[0]: row.cells[1:3] for row in grid.rows}
+    assert list(rows) == [f"{40 * percent * 2:,}" for percent in (5, *range(10, 101, 10))]
+    assert rows["4,000"] == ("2.40", "9 (8–10)")
+    assert rows["8,000"] == ("2.80", "1 (0–2)")
+    table = grid.data.set_index("step")
+    names = ["open_gates_min", "open_gates", "open_gates_max"]
+    assert table.loc[4000, names].tolist() == [8, 9, 10]
+
+
+def test_facts_hold_what_was_measured(study_of, trial, failed):
+    study = Study.read(study_of([trial(1.0), trial(1.5), failed(2.0)], study="compare"))
+    first, *_, last = view_of(study).facts(study)["trials"]
+    assert (first["tau"], first["open_gates"], first["status"]) == (1.0, 6, "feasible")
+    assert (last["tau"], last["open_gates"], last["test_sse_mean"]) == (2.0, None, None)
