@@ -53,12 +53,18 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Give what `draw` draws the common style, and leave matplotlib's settings as they were."""
+    """Give what `draw` draws the common style, and leave matplotlib's settings as they were.
+
+    Its layout is settled here, once: every saving would compute it anew, which takes half the time.
+    """
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return wrapper
 
