@@ -49,7 +49,7 @@ def _damaged(study: Study) -> Finding | None:
 
 def _missing(study: Study) -> Finding | None:
     asked = set(study.manifest["asked"])
-    waiting = study.manifest["waiting"]
+    waiting = len(study.manifest["waiting"])
     missing = len(asked - set(study.trials["trial_id"])) + waiting
     if not missing:
         return None

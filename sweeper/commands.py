@@ -175,7 +175,7 @@ def _summary(ledger: Ledger) -> dict[str, Any]:
         "folder": str(ledger.folder),
         "study": manifest["study"],
         "datasets": list(manifest["settings"]),
-        "asked": len(asked) + manifest["waiting"],
+        "asked": len(asked) + len(manifest["waiting"]),
         "finished": len(asked.intersection(rows["trial_id"])),
         "statuses": {name: rows["status"].count(name) for name in sorted(set(rows["status"]))},
         "last_run": last_run,

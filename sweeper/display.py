@@ -18,6 +18,8 @@ from sweeper.study import Sequel
 from sweeper.words import duration
 from trainer.spec import TrialSpec
 
+TRAINING, FAILED = "training", "failed"
+
 LINE_SECONDS = 60.0
 """How often plain output says how far a run is."""
 
@@ -34,7 +36,7 @@ STYLES = {
 @dataclass
 class _Row:
     spec: TrialSpec
-    status: str = "training"
+    status: str = TRAINING
     step: int = 0
     began_at: int | None = None
     """The step at which this run's training began, behind which a checkpoint lay."""
@@ -93,7 +95,9 @@ class Display:
 
     def started(self, spec: TrialSpec) -> None:
         """See `sweeper.backends.base.Listener`."""
-        self._rows[spec.trial_id] = _Row(spec)
+        row = self._rows.get(spec.trial_id)
+        if row is None or row.status == TRAINING:  # not one that ended before its pack failed
+            self._rows[spec.trial_id] = _Row(spec)
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
         """See `sweeper.backends.base.Listener`."""
@@ -108,8 +112,8 @@ class Display:
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
         """See `sweeper.backends.base.Listener`."""
         row = self._rows.setdefault(spec.trial_id, _Row(spec))
-        if row.status == outcome.status:
-            return  # its pack was tried again because of another
+        if row.status not in (TRAINING, FAILED):
+            return  # told before: its pack was tried again because of another
         row.status, row.step = outcome.status, spec.steps
         row.sse, row.open_gates = outcome.sse, outcome.open_gates
         self.trained += 1
@@ -122,7 +126,7 @@ class Display:
 
     def failed(self, spec: TrialSpec, error: str) -> None:
         """See `sweeper.backends.base.Listener`."""
-        self._rows.setdefault(spec.trial_id, _Row(spec)).status = "failed"
+        self._rows.setdefault(spec.trial_id, _Row(spec)).status = FAILED
         self.failures += 1
         self.note(f"{self._name(spec)} failed: {error}")
 
@@ -176,8 +180,8 @@ class Display:
     def _visible(self) -> list[_Row]:
         """Choose the rows that fit: all in training, then those that ended last."""
         room = max(3, self._console.height - 6)
-        training = [row for row in self._rows.values() if row.status == "training"]
-        ended = [row for row in self._rows.values() if row.status != "training"]
+        training = [row for row in self._rows.values() if row.status == TRAINING]
+        ended = [row for row in self._rows.values() if row.status != TRAINING]
         shown = ended[-max(0, room - len(training)) :] if room > len(training) else []
         return [*shown, *training[:room]]
 

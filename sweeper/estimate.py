@@ -24,7 +24,7 @@ from trainer.export import model_file
 from trainer.hardware import choose_device
 from trainer.program import program_of
 from trainer.spec import TrialSpec
-from trainer.trial import Trial
+from trainer.trial import Trial, on_device
 
 Pack = tuple[TrialSpec, ...]
 
@@ -58,6 +58,8 @@ class Estimate:
     asked: int
     reused: int
     to_train: int
+    impossible: int
+    """They follow on trials that diverged."""
     workers: int
     kinds: tuple[Kind, ...]
     seconds: float
@@ -71,7 +73,8 @@ class Estimate:
         if as_json:
             return json.dumps(asdict(self))
         if not self.to_train:
-            return f"nothing to train: all {self.asked} trials are in {self.folder}"
+            others = ", the others follow on trials that diverged" if self.impossible else ""
+            return f"nothing to train: {self.reused} of {self.asked} are in {self.folder}{others}"
         kinds = [
             f"         {kind.trials} {kind.dataset} {kind.objective}: {kind.steps:,} steps each, "
             f"{1e3 * kind.seconds_per_step:.2f} ms a step measured in one process"
@@ -113,6 +116,7 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
         asked=work.asked,
         reused=work.reused,
         to_train=to_train,
+        impossible=len(work.impossible),
         workers=workers,
         kinds=tuple(kinds.values()),
         seconds=sum(_schedule(packs, kinds, workers) for packs in rounds),
@@ -134,7 +138,9 @@ def _measure(plan: StudyPlan, packs: Sequence[Pack], device: torch.device) -> Ki
 
 def _measure_kind(plan: StudyPlan, packs: list[Pack], device: torch.device) -> Kind:
     first = packs[0][0]
-    trials = [Trial(spec, plan.dataset(spec.dataset), device) for spec in packs[0]]
+    dataset = plan.dataset(first.dataset)
+    images = on_device(dataset.train, device)
+    trials = [Trial(spec, dataset, device, images=images) for spec in packs[0]]
     return Kind(
         dataset=first.dataset,
         objective=first.objective,

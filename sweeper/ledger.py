@@ -39,7 +39,7 @@ MANIFEST_KEYS = {
     "settings": dict,
     "request": dict,
     "asked": list,
-    "waiting": int,
+    "waiting": list,
     "runs": list,
 }
 
@@ -244,7 +244,7 @@ def _upgrade(manifest: dict[str, Any]) -> dict[str, Any]:
     if isinstance(setting, dict):  # which was of the only data set
         setting = {name: value for name, value in setting.items() if name != "dataset"}
         kept["settings"] = {manifest.get("dataset"): setting}
-    return {"waiting": 0, **kept}
+    return {"waiting": [], **kept}
 
 
 def now() -> datetime:

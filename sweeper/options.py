@@ -57,7 +57,10 @@ def _running(*names: str, **arguments: Any) -> Any:
 class TrainingOptions:
     """How trials are trained; part of a study's question."""
 
-    budget: Annotated[str, _training(help="Steps by name: quick, standard or paper.")] = "standard"
+    budget: Annotated[
+        str,
+        _training(help="Steps by name: quick, standard, or paper (the paper's for this study)."),
+    ] = "standard"
     steps: Annotated[int | None, _training(help="Steps a trial, instead of a budget.")] = None
     architecture: Annotated[
         str | None, _training(help="dense, conv28 or conv64. Default: the data set's.")

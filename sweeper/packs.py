@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from trainer.errors import UserError
-from trainer.spec import MOST_UNITS, TrialSpec
+from trainer.spec import PACKED, TrialSpec
 
 AUTO = "auto"
 
-SHARED = (
-    "dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size", "steps",
-)  # fmt: skip
-"""What the trials of a pack have in common here: the trainer's, and that they end together."""
+ALIKE = (*PACKED, "steps")
+"""What the trials of a pack have in common here: they also end together."""
 
 PACK_ON_GPU = 16
 """Not measured on a GPU; small against any card's memory for the networks that are here."""
@@ -30,9 +29,9 @@ def parse_pack(text: str) -> int | None:
     """
     if text == AUTO:
         return None
-    if text.isdecimal() and 1 <= int(text[:9]) <= MOST_UNITS:
-        return int(text[:9])
-    raise UserError(f"--pack must be auto or a whole number from 1 up, found {text!r}")
+    if re.fullmatch("0*[1-9][0-9]{0,4}", text):
+        return int(text)
+    raise UserError(f"--pack must be auto or a whole number from 1 to 99999, found {text!r}")
 
 
 def usual_pack(device: str) -> int:
@@ -58,7 +57,7 @@ def form_packs(specs: Sequence[TrialSpec], most: int, workers: int) -> Packs:
 
 
 def _kind(spec: TrialSpec) -> tuple[object, ...]:
-    return tuple(getattr(spec, name) for name in SHARED)
+    return tuple(getattr(spec, name) for name in ALIKE)
 
 
 def _even(specs: Sequence[TrialSpec], count: int) -> Iterable[tuple[TrialSpec, ...]]:

@@ -34,6 +34,7 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
         for path in ledger.damaged():
             display.note(f"{path} cannot be read; its trial is trained again")
         ledger.remove_leftovers()
+        _tell_impossible(work, display)
         if not work.missing:
             return RunSummary(outcome="done", reused=work.reused)
         run = _Run(ledger, plan, options, display, work)
@@ -41,6 +42,14 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
         with interruption.watching():
             run.train(interruption)
         return run.close(interruption.stop)
+
+
+def _tell_impossible(work: Work, display: Display) -> None:
+    for sequel in work.impossible:
+        display.note(
+            f"{sequel.first.dataset} width={sequel.width} seed={sequel.first.seed} cannot be "
+            f"trained: its τ is the error of {sequel.first.label}, which diverged"
+        )
 
 
 @dataclass
@@ -100,11 +109,8 @@ class _Run:
 
     def close(self, stop: threading.Event) -> RunSummary:
         work = outstanding(self.plan, self.ledger)
-        for sequel in work.impossible:
-            self.display.note(
-                f"{sequel.first.dataset} width={sequel.width} seed={sequel.first.seed} was not "
-                f"trained: its τ is the error of {sequel.first.label}, which diverged"
-            )
+        if len(work.impossible) > len(self.work.impossible):
+            _tell_impossible(work, self.display)
         left = "interrupted" if stop.is_set() else "failed"
         summary = self._summary(left if work.missing or work.waiting else "done")
         self.record.close(summary)

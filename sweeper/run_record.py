@@ -53,6 +53,7 @@ class RunRecord:
 
     def __init__(self, ledger: Ledger, plan: StudyPlan, options: RunOptions) -> None:
         self._ledger = ledger
+        self._plan = plan
         before: dict[str, Any] = ledger.manifest() if ledger.exists else {}
         runs = [
             run | {"outcome": KILLED} if run["outcome"] == RUNNING else run
@@ -60,6 +61,7 @@ class RunRecord:
         ]
         self._entry: dict[str, Any] = {
             "command": options.command,
+            "budget": plan.budget,
             "started_at": now().isoformat(),
             "finished_at": None,
             "outcome": RUNNING,
@@ -74,7 +76,7 @@ class RunRecord:
             "settings": before.get("settings", {}) | plan.settings,
             "request": widened(before.get("request", {}), plan),
             "asked": before.get("asked", []),
-            "waiting": 0,
+            "waiting": before.get("waiting", []),
             "runs": [*runs, self._entry],
         }
 
@@ -87,7 +89,8 @@ class RunRecord:
         """Write which trials are asked for, as far as they can be named."""
         asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.specs)]
         self._manifest["asked"] = list(dict.fromkeys(asked))
-        self._manifest["waiting"] = len(work.waiting)
+        others = set(self._manifest["waiting"]) - {sequel.key for sequel in self._plan.sequels}
+        self._manifest["waiting"] = sorted(others | {sequel.key for sequel in work.waiting})
         self._ledger.write_manifest(self._manifest)
 
     def close(self, summary: RunSummary) -> None:

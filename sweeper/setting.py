@@ -28,6 +28,8 @@ class Setting:
     objective: str
     tolerance: float
     learning_rate: float
+    budget: str
+    """The steps as they were asked for: `quick`, `standard`, `paper` or `--steps`."""
 
     def spec(self, *, tau: float, width: int, seed: int) -> TrialSpec:
         """Give one trial of this setting.
@@ -98,6 +100,7 @@ def prepare(
         objective=objective,
         tolerance=training.tolerance,
         learning_rate=training.learning_rate,
+        budget=training.budget if training.steps is None else "--steps",
     )
 
 

@@ -28,6 +28,12 @@ class Sequel:
         """Refuse now what could not be trained whatever the error."""
         self.spec(error=1.0)
 
+    @property
+    def key(self) -> str:
+        """Stands for the trial as long as it has no id."""
+        first = self.first.trial_id
+        return f"{first} {self.objective} width {self.width} steps {self.steps}"
+
     def spec(self, error: float) -> TrialSpec:
         """Give the trial, once the error of the first is known (sse, its `train_sse`)."""
         return dataclasses.replace(
@@ -53,6 +59,8 @@ class StudyPlan:
     """Trials that follow on some of `specs`."""
     request: Mapping[str, Sequence[Any]]
     """What was asked for, value by value, as the report names it; widening adds to it."""
+    budget: str
+    """The steps as they were asked for: `quick`, `standard`, `paper` or `--steps`."""
     adds_datasets: bool = False
     """Whether another data set widens the study too."""
 

@@ -30,7 +30,7 @@ from trainer.files import write_atomic
 from trainer.hardware import choose_device
 from trainer.loop import Hooks, Trained, train_together
 from trainer.spec import Status, TrialResult, TrialSpec
-from trainer.trial import Trial
+from trainer.trial import Trial, on_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,8 @@ def _trials(specs: Sequence[TrialSpec], job: Job) -> list[Trial]:
     data_dir = Path(job.data_dir) if job.data_dir else None
     dataset = datasets.load(specs[0].dataset, data_dir)
     device = choose_device(job.device)
-    return [Trial(spec, dataset, device) for spec in specs]
+    images = on_device(dataset.train, device)
+    return [Trial(spec, dataset, device, images=images) for spec in specs]
 
 
 def _hooks(spec: TrialSpec, job: Job, telling: Telling) -> Hooks:

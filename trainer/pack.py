@@ -20,20 +20,17 @@ from trainer.functional.adam import AdamState
 from trainer.gradients import functional_grad_and_value
 from trainer.objectives import objective
 from trainer.random import BLOCK
-from trainer.spec import TrialSpec
+from trainer.spec import PACKED, TrialSpec
 from trainer.state import BatchMeasures, Noise, TrainState
 from trainer.trial import Trial
 
 CLOSED = -100.0
 """The logit of a gate that is not there: σ(kγ) is 0 in any precision."""
 
-SHARED = ("dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size")
-"""What the trials of a pack have in common; all else may differ."""
-
 
 def packable(one: TrialSpec, other: TrialSpec) -> bool:
     """Whether two trials can be of one pack."""
-    return all(getattr(one, name) == getattr(other, name) for name in SHARED)
+    return all(getattr(one, name) == getattr(other, name) for name in PACKED)
 
 
 class Pack:
@@ -52,7 +49,7 @@ class Pack:
             if not packable(first.spec, trial.spec):
                 raise UserError(
                     f"{first.spec.label} and {trial.spec.label} cannot be of one pack: they must "
-                    f"have the same {', '.join(SHARED)}"
+                    f"have the same {', '.join(PACKED)}"
                 )
         self._trials = tuple(trials)
         widest = max(trials, key=lambda trial: trial.spec.width)

@@ -16,6 +16,10 @@ MOST_UNITS = 2**16
 """A layer, width or batch above this is taken for a mistake."""
 
 
+PACKED = ("dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size")
+"""What trials must have in common to be trained together; in all else they may differ."""
+
+
 class Status(enum.StrEnum):
     """How a trial ended. Only feasible trials are points of the front."""
 

@@ -20,6 +20,9 @@ from trainer.random import RandomStream, derive
 from trainer.spec import TrialSpec
 from trainer.state import BatchMeasures, TrainState
 
+DeviceImages = Tensor | RenderedOn
+"""What gives stored images, uint8, at integer indices."""
+
 
 class Trial:
     """Everything of a trial that training does not change.
@@ -29,6 +32,8 @@ class Trial:
         dataset: the data it names.
         device: where to train.
         dtype: of parameters and noise.
+        images: the data's training images on the device, if they are there already
+            (`on_device`); trials that are trained together need them once.
 
     Raises:
         UserError: if the data is not what the spec was made for, or the network or the objective
@@ -41,6 +46,7 @@ class Trial:
         dataset: Dataset,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        images: DeviceImages | None = None,
     ) -> None:
         if dataset.sha256 != spec.dataset_sha256:
             raise UserError(
@@ -56,7 +62,7 @@ class Trial:
         self.network = network_of(spec, dataset)
         self.constants = Constants.of(spec, device, dtype)
         self._step = row.step(self.network)
-        self._images = _on_device(dataset.train, device)
+        self._images = on_device(dataset.train, device) if images is None else images
         self.random = RandomStream(
             spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype
         )
@@ -98,7 +104,7 @@ class Trial:
         return value.to(self.device, self.dtype if value.is_floating_point() else None)
 
 
-def _on_device(images: ImageSet, device: torch.device) -> Tensor | RenderedOn:
+def on_device(images: ImageSet, device: torch.device) -> DeviceImages:
     """Put all stored images on the device; rendered ones are made there, batch by batch."""
     if isinstance(images, Rendered):
         return images.on(device)

@@ -12,7 +12,8 @@ from sweeper.worker import record_failure
 from trainer.spec import TrialSpec
 
 ATTEMPTS = 3
-"""How often a trial that raises, or whose worker dies, is tried in one run."""
+"""How often a trial that raises, or whose worker dies, is tried in one run; a pack likewise, and
+then each of its trials alone."""
 
 
 TRIALS_PER_GPU = 4

@@ -22,7 +22,11 @@ def command(
     training: opt.TrainingOptions,
     running: opt.RunningOptions,
     taus: Annotated[
-        str, typer.Option(help="Two or more tolerated errors, as 25,35; or paper: the paper's.")
+        str,
+        typer.Option(
+            help="Tolerated errors, as 25,35; or paper: the paper's. Those that are in the folder "
+            "stand beside them."
+        ),
     ],
     dataset: opt.DatasetOption = "digits",
     width: opt.WidthOption = None,

@@ -17,6 +17,7 @@ from sweeper.execute import execute, progress_console, study_command
 from sweeper.ranges import parse_ints, parse_seeds
 from sweeper.setting import Setting, prepare
 from sweeper.study import Sequel, Study, StudyPlan, longest_first
+from trainer.datasets import info
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 
@@ -49,6 +50,7 @@ def plan(settings: Sequence[Setting], sizes: Sequence[int], seeds: Sequence[int]
         datasets=tuple(setting.dataset for setting in settings),
         specs=baselines,
         sequels=tuple(_gated(baseline) for baseline in baselines),
+        budget=settings[0].budget,
         request={"sizes": sizes, "seeds": seeds},
         adds_datasets=True,
     )
@@ -64,9 +66,7 @@ def _gated(baseline: TrialSpec) -> Sequel:
 def command(
     training: opt.TrainingOptions,
     running: opt.RunningOptions,
-    names: Annotated[
-        str, typer.Option("--datasets", help="One or more, as digits,mnist.")
-    ] = "digits",
+    datasets: Annotated[str, typer.Option(help="One or more, as digits,mnist.")] = "digits",
     sizes: Annotated[
         str, typer.Option(help="Dimensions n of the baselines, as 3,6; or paper: 5,10,30.")
     ] = "paper",
@@ -82,6 +82,7 @@ def command(
     size_values = parse_ints(sizes, option="--sizes", paper=PAPER_SIZES)
     seed_values = parse_seeds(seeds)
     console = progress_console()
+    names = _split(datasets)
     settings = [
         prepare(
             name,
@@ -91,17 +92,20 @@ def command(
             objective=BASELINE,
             paper_steps=PAPER_STEPS,
         )
-        for name in _split(names)
+        for name in names
     ]
     planned = plan(settings, size_values, seed_values)
     execute(planned, running, console, folder=NAME)
 
 
-def _split(names: str) -> list[str]:
-    found = [name.strip() for name in names.split(",")]
-    if not all(found) or len(set(found)) < len(found):
-        raise UserError(f"--datasets must be different names such as digits,mnist, found {names!r}")
-    return found
+def _split(text: str) -> list[str]:
+    """Read the names of data sets; all of them, before the first is downloaded."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise UserError(f"--datasets must be different names such as digits,mnist, found {text!r}")
+    for name in names:
+        info(name)
+    return names
 
 
 COMPRESSION = Study(NAME, "see how close to n the gates come from 2n (Table 1)", command)

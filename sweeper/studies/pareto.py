@@ -34,6 +34,7 @@ def plan(
         study=study,
         datasets=(setting.dataset,),
         specs=longest_first(specs),
+        budget=setting.budget,
         request={"taus": taus, "widths": widths, "seeds": seeds},
     )
 

@@ -176,7 +176,7 @@ def make_manifest(records, **changes):
             "seeds": sorted({spec.seed for spec in specs}),
         },
         "asked": [spec.trial_id for spec in specs],
-        "waiting": 0,
+        "waiting": [],
         "runs": [run],
     }
     return {**manifest, **changes}

@@ -48,7 +48,7 @@ def study_in(states, study_of):
 
     def write(kind, state):
         asked = states(state)
-        return study_of(asked, study=kind, waiting=int(state == "waiting"))
+        return study_of(asked, study=kind, waiting=["a sequel"] if state == "waiting" else [])
 
     return write
 
@@ -104,6 +104,20 @@ def told(study_of):
     return tell
 
 
+@pytest.fixture
+def missing(curve_of):
+    """Makes the curve of a gated trial of 2n dimensions that loses τ just before its end."""
+
+    def make(size, gates):
+        curve = curve_of(1.25, 2 * size, gates)
+        above = curve["constraint_ma"].to_pylist()
+        above[-1] = 9.0
+        place = curve.schema.names.index("constraint_ma")
+        return curve.set_column(place, curve.schema.field(place), [above])
+
+    return make
+
+
 def test_a_trajectory_says_how_far_it_came(told, trial, diverged):
     answer = told("trajectory", [trial(1.5)])
     assert answer.headline == (
@@ -115,10 +129,29 @@ def test_a_trajectory_says_how_far_it_came(told, trial, diverged):
     answer = told("trajectory", asked)
     assert answer.headline == (
         "On digits, 8,000 steps narrow the bottleneck from 16 to 5 dimensions at τ = 1.5 and from "
-        "32 to 2 at τ = 2.5."
+        "32 to 2 at τ = 2.5; τ = 3 from 16 dimensions is not held."
     )
     assert "3 feasible, 1 unsettled, 1 diverged" in answer.reason
     assert "medians" in answer.reason
+
+
+def test_a_trajectory_tells_of_trials_that_hold_tau_only(told, trial):
+    lost = [trial(0.2, seed, open_gates=2, status=Status.INFEASIBLE) for seed in (0, 1)]
+    assert told("trajectory", lost).headline == "No trial on digits holds its τ."
+    whole = trial(0.5, open_gates=16)
+    answer = told("trajectory", [*lost, whole])
+    assert answer.headline == "On digits, no gate closed at τ = 0.5; τ = 0.2 is not held."
+    mixed = [whole, trial(1.5), trial(1.5, 1, open_gates=1, status=Status.INFEASIBLE)]
+    assert told("trajectory", mixed).headline == (
+        "On digits, 8,000 steps narrow the bottleneck from 16 to 4 dimensions at τ = 1.5; no gate "
+        "closed at τ = 0.5."
+    )
+    one_of_two = [whole, trial(0.5, 1, open_gates=15)]
+    assert "from 16 to 16 (15–16) dimensions" in told("trajectory", one_of_two).headline
+
+
+def test_a_trajectory_that_came_to_no_end_says_so(told, failed):
+    assert told("trajectory", [failed()]).headline == "No trial on digits came to its end."
 
 
 def test_a_comparison_says_what_each_tau_keeps_if_it_is_held(told, trial):
@@ -143,20 +176,60 @@ def test_compression_names_few_sizes_and_counts_many(told, pair):
     assert answer.headline == (
         "On digits, training keeps 4 of 6 dimensions where 3 would do and 7 of 12 where 6 would do."
     )
-    left = {2: 3, 3: 5, 4: 7, 5: 2, 6: 8}  # only 7 is more than 2 above its n
+    left = {2: 3, 3: 5, 4: 7, 5: 2, 6: 8}  # 4 and 5 are not within 2 of theirs
     many = [pair(n, error=8.0 / n, gates=gates) for n, gates in left.items()]
     answer = told("compression", [record for records in many for record in records])
     assert answer.headline == (
-        "In 4 of 5 cases, training keeps at most n + 2 of 2n dimensions where n would do."
+        "In 3 of 5 cases, training narrows 2n dimensions to n, give or take 2."
     )
     both = [*pair(3, gates=4), *pair(3, gates=4, dataset="tiles")]
     assert told("compression", both).headline.startswith("In each of 2 cases")
+    started = [*pair(3, gates=4), pair(3, dataset="tiles")[0]]
+    assert told("compression", started).headline == (
+        "On digits, training keeps 4 of 6 dimensions where 3 would do."
+    )
+
+
+def test_only_what_was_held_and_closed_counts_as_close(told, pair, missing):
+    everything_open = [*pair(2, gates=4), *pair(2, gates=4, dataset="tiles")]
+    answer = told("compression", everything_open)
+    assert answer.headline.startswith("In none of 2 cases")
+    lost = pair(3, gates=3, curves=missing(3, 3), status=Status.INFEASIBLE)
+    answer = told("compression", [*lost, *pair(3, gates=4, dataset="tiles")])
+    assert answer.headline.startswith("In 1 of 2 cases")
+    seeds = [*lost, *pair(3, 1, gates=5), *pair(3, gates=4, dataset="tiles")]
+    assert told("compression", seeds).headline.startswith("In each of 2 cases")
+
+
+def test_compression_keeps_only_what_it_holds(told, pair, missing):
+    lost = pair(6, error=0.7, gates=1, curves=missing(6, 1), status=Status.INFEASIBLE)
+    answer = told("compression", lost)
+    assert answer.headline == "On digits, no trial with gates holds the error of its baseline."
+    assert told("compression", [*pair(3, gates=4), *lost]).headline == (
+        "On digits, training keeps 4 of 6 dimensions where 3 would do; from 12 dimensions, the "
+        "baseline's error is not held."
+    )
+
+
+def test_a_reading_that_did_not_hold_tau_has_an_asterisk(study_of, pair, missing):
+    def rows(*pairs):
+        study = Study.read(study_of([record for records in pairs for record in records]))
+        grid = view_of(study).summary(study)
+        assert ("*: τ was not held" in grid.note) == any("*" in str(row.cells) for row in grid.rows)
+        return [row.cells[3:6] for row in grid.rows]
+
+    held = pair(3, gates=4)
+    lost = pair(3, 1, error=1.3, gates=4, curves=missing(3, 4))
+    assert rows(held) == [("5", "4", "4")]
+    assert rows(lost) == [("5", "4", "4*")]
+    assert rows(held, lost) == [("5", "4", "4*")]
 
 
 def test_compression_says_how_many_did_not_hold_the_error(told, pair):
     lost = pair(3, 1, error=1.3, gates=2, status=Status.INFEASIBLE)
     answer = told("compression", [*pair(3), *lost])
-    assert "1 of the 2 did not hold it" in answer.reason
+    assert "1 of the 2 did not hold it at the end." in answer.reason
+    assert "too much" not in answer.reason
     assert "did not hold" not in told("compression", pair(3)).reason
 
 
@@ -178,6 +251,27 @@ def test_the_table_of_compression_is_blank_where_nothing_was_read(study_of, pair
     assert part.faint
     assert not whole.faint
     assert [row["gates"][2] for row in view_of(study).facts(study)["pairs"]] == [4, None]
+
+
+@pytest.mark.parametrize("study", ["pareto", "trajectory", "compare"])
+def test_all_say_alike_what_became_of_each_tau(study_of, trial, study):
+    asked = [
+        trial(0.2, open_gates=16, status=Status.INFEASIBLE),
+        trial(1.0, 0, open_gates=6),
+        trial(1.0, 1, open_gates=8, status=Status.UNSETTLED),
+        trial(2.0, open_gates=6),
+    ]
+    told = Study.read(study_of(asked, study=study))
+    grid = view_of(told).summary(told)
+    assert grid.title == "What became of each τ"
+    assert grid.columns == ("τ", "width", "open gates", "held-out sse", "seeds", "status")
+    front = study == "pareto"  # of which only feasible trials are points
+    assert [row.cells for row in grid.rows] == [
+        ("0.2", "16", "16", "0.20", "1", "infeasible"),
+        ("1", "16", "6" if front else "8 (6–8)", "0.98", "2", "1 feasible, 1 unsettled"),
+        ("2", "16", "6", "1.96", "1", "feasible (beaten)" if front else "feasible"),
+    ]
+    assert [row.faint for row in grid.rows] == [True, False, False]
 
 
 def test_the_staircase_shows_the_course_at_shares_of_the_steps(study_of, trial, curve_of):

@@ -44,6 +44,7 @@ def _plan(sizes: tuple[int, ...] = (2, 3), **changes: Any) -> StudyPlan:
         objective="geco",
         tolerance=0.03,
         learning_rate=1e-3,
+        budget="--steps",
     )
     return plan([dataclasses.replace(setting, **changes)], sizes, seeds=(0,))
 
@@ -71,7 +72,7 @@ def test_a_baseline_s_error_is_the_tau_of_twice_its_dimensions(done: Path) -> No
     assert len(study.rows(done)) == 4
     manifest = json.loads((done / "study.json").read_text())
     assert sorted(manifest["asked"]) == sorted(row["trial_id"] for row in study.rows(done))
-    assert manifest["waiting"] == 0
+    assert manifest["waiting"] == []
     assert manifest["request"] == {"sizes": [2, 3], "seeds": [0]}
     assert (done / "report" / "compression.csv").exists()
 
@@ -123,6 +124,20 @@ def test_killed_in_either_step_it_ends_as_if_it_had_not_been(done: Path, tmp_pat
     assert study.contents(folder) == study.contents(done)
 
 
+def test_what_waits_is_remembered_while_something_else_is_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "studies" / "compression"
+    process = start(*RUN, cwd=tmp_path)
+    wait_for(lambda: list(folder.glob("checkpoints/*/attempt.json")))
+    kill_all(process)
+    other = sweeper("run", "compression", "--sizes", "1", *SHORT, cwd=tmp_path)
+    assert other.returncode == 0, other.stderr
+    told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+    assert (told["finished"], told["asked"]) == (2, 6)
+    ended = sweeper(*RUN, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((folder / "study.json").read_text())["waiting"] == []
+
+
 def test_what_follows_on_a_diverged_trial_is_said_to_be_impossible(tmp_path: Path) -> None:
     command = ("run", "compression", "--sizes", "2", *SHORT, "--learning-rate", "1e12")
     ran = sweeper(*command, cwd=tmp_path)
@@ -130,7 +145,8 @@ def test_what_follows_on_a_diverged_trial_is_said_to_be_impossible(tmp_path: Pat
     folder = tmp_path / "studies" / "compression"
     (row,) = study.rows(folder)
     assert row["status"] == "diverged"
-    assert "width=4 seed=0 was not trained: its τ is the error of τ=0 width=2" in ran.stderr
+    assert "width=4 seed=0 cannot be trained: its τ is the error of τ=0 width=2" in ran.stderr
     assert math.isnan(Ledger(folder).errors()[row["trial_id"]])
     again = sweeper(*command, "--json", cwd=tmp_path)
+    assert "cannot be trained" in again.stderr
     assert json.loads(again.stdout)["run"]["trained"] == 0

@@ -64,9 +64,9 @@ def test_trials_of_like_width_lie_together() -> None:
     assert [{spec.width for spec in pack} for pack in packs] == [{8}, {32}]
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "2.5", "many", "", "99999999999999999999"])
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "many", "", "100000", "9" * 50])
 def test_a_bad_pack_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="--pack must be auto or a whole number from 1 up"):
+    with pytest.raises(UserError, match="--pack must be auto or a whole number from 1 to 99999"):
         parse_pack(text)
     assert parse_pack("auto") is None
     assert parse_pack("16") == 16

@@ -92,7 +92,7 @@ def test_the_order_of_the_paper_s_layers(name: str, stages: int) -> None:
     vae = architecture(name).build((1, side, side), 4, (4,) * stages)
     down = ["Conv2d", "LeakyReLU", "BatchNorm2d"] * stages
     assert _kinds(vae.encoder) == [*down, "Flatten", "Linear", "LeakyReLU", "Linear"]
-    up = ["BatchNorm2d", "UpsampledConv2d", "LeakyReLU"] * stages
+    up = ["BatchNorm2d", "Identity", "UpsampledConv2d", "LeakyReLU"] * stages
     linear = ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Unflatten"]
     assert _kinds(vae.decoder) == [*linear, *up[:-1], "Sigmoid"]
 

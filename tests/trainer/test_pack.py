@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils import _pytree as pytree
 
-from trainer import Status, TrialSpec, UserError
+from trainer import Status, TrialSpec, UserError, datasets
 from trainer.checkpoint import CheckpointFolder
 from trainer.datasets import Dataset
 from trainer.loop import Hooks, Interrupted, Trained, train, train_together
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}
 
 
-@pytest.fixture(params=["dense", "conv28"])
+@pytest.fixture(params=["dense", "conv28", "rendered"])
 def kind(
     request: pytest.FixtureRequest,
     digits: Dataset,
@@ -34,6 +34,16 @@ def kind(
     blobs_spec: TrialSpec,
 ) -> tuple[Dataset, TrialSpec]:
     """A data set, and a trial whose constraint is met within a few steps."""
+    if request.param == "rendered":
+        sprites = datasets.load("sprites")
+        return sprites, make_spec(
+            dataset="sprites",
+            dataset_sha256=sprites.sha256,
+            layers=(8,),
+            tau=1000.0,
+            batch_size=8,
+            steps=40,
+        )
     if request.param == "dense":
         return digits, make_spec(tau=10.0, batch_size=8, steps=60)
     return blobs, dataclasses.replace(blobs_spec, tau=100.0, steps=40)

@@ -111,5 +111,6 @@ def _down(before: int, after: int, kernel: int) -> list[nn.Module]:
 def _up(before: int, after: int, kernel: int) -> list[nn.Module]:
     return [
         nn.BatchNorm2d(before, momentum=BATCHNORM_MOMENTUM),
+        nn.Identity(),  # saved models number the layers as if upsampling were one
         UpsampledConv2d(before, after, kernel),
     ]

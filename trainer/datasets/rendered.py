@@ -100,8 +100,9 @@ class RenderedOn:
         self._numbers = torch.from_numpy(images.numbers).to(device)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        """Make the images at `indices`, int64 [batch]: uint8 [batch, channels, height, width]."""
-        return self._recipe.images(self._numbers[indices])
+        """Make the images at `indices`, int64 [..., batch]: uint8 [..., batch, channels, …]."""
+        images = self._recipe.images(self._numbers[indices.reshape(-1)])
+        return images.view(*indices.shape, *self._recipe.image_shape)
 
 
 def spread(count: int, wanted: int) -> NDArray[np.intp]:
