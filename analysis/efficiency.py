@@ -12,9 +12,16 @@ import pandas as pd
 
 from analysis.statistics import Spread
 from analysis.study import Study
+from trainer.spec import Status
 
 READ_AT = (1.0, 1.5, 2.0)
 """When the gates are read, in steps of the baseline (the paper's 200K, 300K and 400K)."""
+
+WIDER = 2
+"""The gated trial's initial width, in baselines."""
+
+LOST = (Status.DIVERGED, Status.FAILED)
+"""The statuses of baselines that leave no error to hold, whatever number they ended with."""
 
 WAITING = "waiting"
 """The status of a gated trial that has not ended."""
@@ -31,7 +38,8 @@ class Pair:
     steps: int
     """The baseline's."""
     error: float
-    """The baseline's (the paper's MSE): moving average (keep-rate 0.95) of the training sse."""
+    """The baseline's (the paper's MSE): moving average (keep-rate 0.95) of the training sse; NaN
+    if its status is one of `LOST`."""
     baseline_status: str
     width: int
     """The dimensions that the gated trial starts with."""
@@ -54,8 +62,18 @@ class Efficiency:
     error: Spread | None
     gates: tuple[Spread | None, ...]
     """At each of `READ_AT`; None where no seed got to."""
+    held: tuple[Spread | None, ...]
+    """The same of the seeds that held τ there, `count` of them; None where none did."""
     statuses: tuple[str, ...]
     """Of the gated trials, seed by seed."""
+
+    @property
+    def missed(self) -> tuple[bool, ...]:
+        """Whether at each of `READ_AT` some of the seeds that were read did not hold τ."""
+        return tuple(
+            gates is not None and (held is None or held.count < gates.count)
+            for gates, held in zip(self.gates, self.held, strict=True)
+        )
 
 
 def compute_pairs(study: Study) -> list[Pair]:
@@ -66,9 +84,10 @@ def compute_pairs(study: Study) -> list[Pair]:
     """
     trials = study.trials
     is_baseline = (trials["objective"] == "geco") & (trials["tau"] == 0)
-    gated = trials[~is_baseline]
+    baselines, gated = trials[is_baseline], trials[~is_baseline]
+    errors = baselines["train_sse"].mask(baselines["status"].isin(LOST))
     pairs = []
-    for baseline in trials[is_baseline].to_dict("records"):
+    for baseline in baselines.assign(train_sse=errors).to_dict("records"):
         follows = (
             (gated["dataset"] == baseline["dataset"])
             & (gated["seed"] == baseline["seed"])
@@ -94,7 +113,7 @@ def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None)
         steps=baseline["steps"],
         error=baseline["train_sse"],
         baseline_status=baseline["status"],
-        width=2 * baseline["width"] if sequel is None else sequel["width"],
+        width=WIDER * baseline["width"] if sequel is None else sequel["width"],
         status=_obstacle(baseline) if sequel is None else sequel["status"],
         gates=gates,
         held=held,
@@ -103,7 +122,7 @@ def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None)
 
 def _obstacle(baseline: dict[str, Any]) -> str:
     """Say why a baseline has no sequel."""
-    return WAITING if math.isfinite(baseline["train_sse"]) else f"baseline {baseline['status']}"
+    return f"baseline {baseline['status']}" if baseline["status"] in LOST else WAITING
 
 
 def _reading(curve: pd.DataFrame, step: float, allowed: float) -> tuple[float, bool]:
@@ -134,6 +153,10 @@ def summarise(pairs: Iterable[Pair]) -> list[Efficiency]:
                 error=Spread.of(pair.error for pair in seeds),
                 gates=tuple(
                     Spread.of(pair.gates[mark] for pair in seeds) for mark in range(len(READ_AT))
+                ),
+                held=tuple(
+                    Spread.of(pair.gates[mark] for pair in seeds if pair.held[mark])
+                    for mark in range(len(READ_AT))
                 ),
                 statuses=tuple(pair.status for pair in seeds),
             )

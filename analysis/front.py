@@ -96,6 +96,11 @@ def compute_front(trials: pd.DataFrame) -> FrontData:
     return FrontData(points, knee, how)
 
 
+def takes_part(trials: pd.DataFrame) -> pd.Series:
+    """Mark the trials that a front is made of: feasible, with a finite held-out error."""
+    return (trials["status"] == Status.FEASIBLE) & np.isfinite(trials["test_sse_sampled"])
+
+
 def on_front(points: pd.DataFrame) -> pd.Series:
     """Mark the rows that no other row beats in both `error` and `open_gates`."""
     best = points.groupby("open_gates")["error"].min()  # sorted by open_gates
@@ -106,8 +111,7 @@ def on_front(points: pd.DataFrame) -> pd.Series:
 
 def _group(trials: pd.DataFrame) -> pd.DataFrame:
     key = ["tau", "width"]
-    finite = np.isfinite(trials["test_sse_sampled"])
-    feasible = trials[(trials["status"] == Status.FEASIBLE) & finite]
+    feasible = trials[takes_part(trials)]
     points = (
         feasible.groupby(key)
         .agg(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,16 @@ import pandas as pd
 from analysis.grid import Grid, GridRow, column
 from analysis.statistics import Spread
 from analysis.study import Study
-from analysis.words import statuses
+from analysis.words import listed, statuses
 from trainer.spec import Status
 
 HELD = (Status.FEASIBLE, Status.UNSETTLED)
 """The statuses of trials that hold τ at their end."""
+
+
+def holds(trials: pd.DataFrame) -> pd.Series:
+    """Mark the trials that hold τ at their end."""
+    return trials["status"].isin(HELD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,8 @@ class Outcome:
     tau: float
     width: int
     held: bool
-    """Whether any of them holds τ. Then the figures are of those that do, otherwise of all."""
+    """Whether any of them holds τ (of a front: is feasible). Then the figures are of those that do,
+    otherwise of all."""
     gates: Spread | None
     """Open gates at the end; None if no trial came to it."""
     error: Spread | None
@@ -37,18 +44,27 @@ class Outcome:
     """Those that the figures are of."""
 
 
-def compute_outcomes(study: Study) -> list[Outcome]:
-    """Summarise the trials of a study on one data set, sorted by τ and width."""
-    return [_outcome(trials) for _, trials in study.trials.groupby(["tau", "width"])]
+def compute_outcomes(
+    study: Study, counted: Callable[[pd.DataFrame], pd.Series] = holds
+) -> list[Outcome]:
+    """Summarise the trials of a study on one data set, sorted by τ and width.
+
+    Args:
+        study: on one data set.
+        counted: marks the trials that the figures are of: those that hold τ, or for a front
+            `analysis.front.takes_part`, since only feasible trials are points of it.
+    """
+    groups = study.trials.groupby(["tau", "width"])
+    return [_outcome(trials, counted(trials)) for _, trials in groups]
 
 
-def _outcome(trials: pd.DataFrame) -> Outcome:
-    held = trials[trials["status"].isin(HELD)]
-    told = trials if held.empty else held
+def _outcome(trials: pd.DataFrame, counted: pd.Series) -> Outcome:
+    held = bool(counted.any())
+    told = trials[counted] if held else trials
     return Outcome(
         tau=float(trials["tau"].iloc[0]),
         width=int(trials["width"].iloc[0]),
-        held=not held.empty,
+        held=held,
         gates=Spread.of(told["open_gates"]),
         error=Spread.of(told["test_sse_sampled"]),
         error_mean=Spread.of(told["test_sse_mean"]),
@@ -57,30 +73,69 @@ def _outcome(trials: pd.DataFrame) -> Outcome:
     )
 
 
+def held_gates(study: Study) -> dict[tuple[float, int], Spread | None]:
+    """Give the open gates at the end by τ and width, None where no seed holds τ."""
+    return {
+        (outcome.tau, outcome.width): outcome.gates if outcome.held else None
+        for outcome in compute_outcomes(study)
+    }
+
+
+def named(some: Sequence[Outcome], found: Sequence[Outcome]) -> str:
+    """Name some of the outcomes found by their τ, and by their widths where there are several."""
+    several = len({outcome.width for outcome in found}) > 1
+    return listed(
+        [
+            f"τ = {outcome.tau:g}" + (f" from {outcome.width} dimensions" if several else "")
+            for outcome in some
+        ],
+        once=" dimensions",
+    )
+
+
+def not_held(found: Sequence[Outcome]) -> str:
+    """Name those of which no seed holds τ, as the end of a sentence; empty if there are none."""
+    lost = [outcome for outcome in found if not outcome.held]
+    return f"; {named(lost, found)} {'is' if len(lost) == 1 else 'are'} not held" if lost else ""
+
+
 def outcomes(study: Study) -> Grid:
-    """Give a row per τ and width; faint where no seed holds τ."""
-    found = compute_outcomes(study)
+    """Give a row per τ and width, medians over the seeds that hold τ."""
+    return as_grid(compute_outcomes(study), "hold τ")
+
+
+def as_grid(
+    found: Sequence[Outcome],
+    counted: str,
+    remark: Callable[[Outcome], str] = lambda outcome: "",
+) -> Grid:
+    """Give a row per τ and width; faint where no seed does what counts.
+
+    Args:
+        found: the rows.
+        counted: what the seeds do that the medians are over, in words.
+        remark: what to say behind the status.
+    """
     cells = zip(
         [f"{outcome.tau:g}" for outcome in found],
         [str(outcome.width) for outcome in found],
         column([outcome.gates for outcome in found]),
         column([outcome.error for outcome in found]),
-        column([outcome.error_mean for outcome in found]),
         [str(len(outcome.statuses)) for outcome in found],
-        [statuses(outcome.statuses) for outcome in found],
+        [statuses(outcome.statuses) + remark(outcome) for outcome in found],
         strict=True,
     )
     return Grid(
         name="outcomes",
         title="What became of each τ",
-        columns=("τ", "width", "open gates", "error, sampled", "error, mean", "seeds", "status"),
+        columns=("τ", "width", "open gates", "held-out sse", "seeds", "status"),
         rows=tuple(
             GridRow(row, faint=not outcome.held) for row, outcome in zip(cells, found, strict=True)
         ),
         data=pd.DataFrame([_record(outcome) for outcome in found]),
         text=frozenset({"status"}),
-        note="Errors are of held-out images. With several seeds: the median of those that hold τ "
-        "and, in brackets, their range.",
+        note="Held-out sse: with sampled latents. With several seeds: the median of those that "
+        f"{counted} and, in brackets, their range.",
     )
 
 

@@ -76,8 +76,8 @@ FIGURES: dict[str, FigureRow] = {
         compute=compression_of,
         draw=draw_compression,
         caption="The paper's Table 1 as a picture: downwards in each line, the open gates at the "
-        "start and after 1×, 1.5× and 2× the baseline's steps, with their range over seeds. On the "
-        "right, what is left at 2×.",
+        "start and after 1×, 1.5× and 2× the baseline's steps, with their range over seeds; hollow "
+        "where not every seed held τ at that step. On the right, what is left at 2×.",
     ),
     "curves": FigureRow(
         compute=curves_of,

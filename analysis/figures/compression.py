@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.efficiency import READ_AT, Efficiency, compute_pairs, summarise
 from analysis.figures.style import BLUE, GREY, INK, WIDTH, styled
@@ -16,6 +18,11 @@ from analysis.study import Study
 
 SHADES = ("#8CC0E3", "#4796CB", BLUE)
 """Of the readings, the later the darker; they also stand below each other."""
+
+START: dict[str, Any] = {
+    "marker": "D", "markerfacecolor": "white", "markeredgecolor": GREY, "markersize": 6,
+}  # fmt: skip
+"""The look of the start: a diamond, as hollow dots are readings that did not hold τ."""
 
 STEP = 0.2
 """From one reading down to the next, of the height of a line."""
@@ -37,7 +44,11 @@ class CompressionData:
     @property
     def alt(self) -> str:
         """What the figure shows, for those who cannot see it."""
-        said = [f"{_name(line)}: {_kept(line) or 'not read to the end'}" for line in self.lines]
+        said = [
+            f"{_name(line)}: {_kept(line) or 'not read to the end'}"
+            + (" (τ not held)" if line.missed[-1] else "")
+            for line in self.lines
+        ]
         return "Dimensions kept: " + "; ".join(said) + "."
 
 
@@ -67,13 +78,30 @@ def draw_compression(data: CompressionData) -> Figure:
     last.set_yticks(places, [_kept(line) for line in data.lines])
     last.tick_params(length=0)
     last.spines["right"].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    named = dict(zip(labels, handles, strict=True))
     figure.legend(
-        named.values(), named.keys(), loc="outside upper left", ncols=4, columnspacing=1.2,
-        handletextpad=0.2,
+        handles=_legend(data.lines), loc="outside upper left", ncols=5, columnspacing=0.9,
+        handletextpad=0.1,
     )  # fmt: skip
     return figure
+
+
+def _legend(lines: Sequence[Efficiency]) -> list[Line2D]:
+    """Explain the dots; the hollow ones only if there are any."""
+    dots = [("start", START)]
+    dots += [(f"at {mark:g}×", _dot(number)) for number, mark in enumerate(READ_AT)]
+    if any(any(line.missed) for line in lines):
+        dots.append(("τ not held", _dot(-1, hollow=True)))
+    return [Line2D([], [], linestyle="", label=label, **look) for label, look in dots]
+
+
+def _dot(number: int, *, hollow: bool = False) -> dict[str, Any]:
+    """Give the look of a reading; hollow, where not all the seeds that were read held τ."""
+    shade = SHADES[number]
+    fill, edge, size = ("white", shade, 7.5) if hollow else (shade, "white", 8.5)
+    return {
+        "marker": "o", "markerfacecolor": fill, "markeredgecolor": edge, "markersize": size,
+        "markeredgewidth": 1.8 if hollow else 1,
+    }  # fmt: skip
 
 
 def _places(lines: Sequence[Efficiency]) -> list[float]:
@@ -88,11 +116,8 @@ def _draw_line(axes: Axes, place: float, line: Efficiency) -> None:
     """Draw the start and, each a little lower, the readings with their ranges over seeds."""
     top = place - STEP * len(READ_AT) / 2
     path = [(line.width / line.size, top)]
-    axes.plot(
-        *path[0], "o", markerfacecolor="white", markeredgecolor=GREY, markersize=7.5,
-        label="start", zorder=4,
-    )  # fmt: skip
-    for number, (mark, gates) in enumerate(zip(READ_AT, line.gates, strict=True)):
+    axes.plot(*path[0], zorder=4, **START)
+    for number, (gates, missed) in enumerate(zip(line.gates, line.missed, strict=True)):
         if gates is None:
             continue
         height = top + STEP * (number + 1)
@@ -101,10 +126,7 @@ def _draw_line(axes: Axes, place: float, line: Efficiency) -> None:
             [gates.low / line.size, gates.high / line.size], [height, height],
             color=SHADES[number], linewidth=3, solid_capstyle="butt", zorder=3,
         )  # fmt: skip
-        axes.plot(
-            *path[-1], "o", color=SHADES[number], markeredgecolor="white", markersize=8.5,
-            label=f"at {mark:g}×", zorder=4,
-        )  # fmt: skip
+        axes.plot(*path[-1], zorder=4, **_dot(number, hollow=missed))
     axes.plot(*zip(*path, strict=True), color=GREY, linewidth=0.8, zorder=2)
 
 

@@ -15,7 +15,7 @@ from analysis.words import listed, number, statuses
 from trainer.spec import Status
 
 NEAR = 2
-"""How many dimensions more than n are still called close."""
+"""How many dimensions more or less than n are still called close."""
 
 FEW = 4
 """As many lines as the answer can name one by one."""
@@ -27,18 +27,9 @@ def answer(study: Study) -> Answer:
     lines = [line for line in summarise(pairs) if line.gates[-1] is not None]
     if not lines:
         return _unread(study, pairs)
-    if len(lines) <= FEW and len(study.datasets) == 1:
-        kept = listed([_kept(line) for line in lines], once=" dimensions")
-        headline = f"On {study.dataset}, training keeps {kept}."
-    else:
-        near = sum(_is_near(line) for line in lines)
-        cases = f"{'each' if near == len(lines) else near} of {len(lines)}"
-        headline = (
-            f"In {cases} cases, training keeps at most n + {NEAR} of 2n dimensions where n would "
-            "do."
-        )
+    few = len(lines) <= FEW and len({line.dataset for line in lines}) == 1
     return Answer(
-        headline,
+        _line_by_line(lines) if few else _counted(lines),
         "A baseline of n dimensions finds the error that they can reach. Then a trial that starts "
         "from twice as many has to hold that error, and closes what it does not need."
         f"{_lost(pairs)}{study.medians}",
@@ -53,15 +44,36 @@ def _unread(study: Study, pairs: Sequence[Pair]) -> Answer:
     )
 
 
-def _kept(line: Efficiency) -> str:
-    gates = line.gates[-1]
-    assert gates is not None
-    return f"{number(gates.median)} of {line.width} dimensions where {line.size} would do"
+def _line_by_line(lines: Sequence[Efficiency]) -> str:
+    """Say what is left of each 2n, the lines being of one data set."""
+    dataset = lines[0].dataset
+    kept = [
+        f"{number(held.median)} of {line.width} dimensions where {line.size} would do"
+        for line in lines
+        if (held := line.held[-1]) is not None
+    ]
+    lost = [str(line.width) for line in lines if line.held[-1] is None]
+    if not kept:
+        return f"On {dataset}, no trial with gates holds the error of its baseline."
+    missed = f"; from {listed(lost)} dimensions, the baseline's error is not held" if lost else ""
+    return f"On {dataset}, training keeps {listed(kept, once=' dimensions')}{missed}."
+
+
+def _counted(lines: Sequence[Efficiency]) -> str:
+    near = sum(_is_near(line) for line in lines)
+    cases = {len(lines): "each", 0: "none"}.get(near, str(near))
+    return (
+        f"In {cases} of {len(lines)} cases, training narrows 2n dimensions to n, give or take "
+        f"{NEAR}."
+    )
 
 
 def _is_near(line: Efficiency) -> bool:
-    gates = line.gates[-1]
-    return gates is not None and gates.median <= line.size + NEAR
+    """Whether the seeds that hold τ at the last reading closed some gates and came close to n."""
+    held = line.held[-1]
+    if held is None:
+        return False
+    return held.median < line.width and abs(held.median - line.size) <= NEAR
 
 
 def _lost(pairs: Sequence[Pair]) -> str:
@@ -69,7 +81,7 @@ def _lost(pairs: Sequence[Pair]) -> str:
     lost = sum(pair.status == Status.INFEASIBLE for pair in ended)
     if not lost:
         return ""
-    return f" {lost} of the {len(ended)} did not hold it at the end, and may have closed too much."
+    return f" {lost} of the {len(ended)} did not hold it at the end."
 
 
 def table(study: Study) -> Grid:
@@ -80,13 +92,14 @@ def table(study: Study) -> Grid:
         [line.dataset for line in lines],
         [str(line.size) for line in lines],
         [str(line.width) for line in lines],
-        *(column([line.gates[mark] for line in lines]) for mark in range(len(READ_AT))),
+        *(_readings(lines, mark) for mark in range(len(READ_AT))),
         column([line.error for line in lines]),
         [f"{line.steps:,}" for line in lines],
         [statuses(line.statuses) for line in lines],
         strict=True,
     )
     marks = (f"at {mark:g}×" for mark in READ_AT)
+    missed = any(any(line.missed) for line in lines)
     return Grid(
         name="compression",
         title="What is left of 2n",
@@ -99,8 +112,17 @@ def table(study: Study) -> Grid:
         text=frozenset({"data set", "status"}),
         note="At 1×, 1.5×, 2×: open gates after so many times the baseline's steps, all from one "
         "training. Error and steps: the baseline's; the gated trial has this error for its τ. "
-        "Status: of the gated trial. With several seeds: the median and, in brackets, their range.",
+        "Status: of the gated trial. With several seeds: the median and, in brackets, their range."
+        + (" *: τ was not held at that step, of several seeds not by all." if missed else ""),
     )
+
+
+def _readings(lines: Sequence[Efficiency], mark: int) -> list[str]:
+    """Write a column of gates, with an asterisk where not all the seeds that were read held τ."""
+    cells = column([line.gates[mark] for line in lines])
+    return [
+        f"{cell}*" if line.missed[mark] else cell for cell, line in zip(cells, lines, strict=True)
+    ]
 
 
 def _record(study: Study) -> dict[str, Any]:
@@ -114,7 +136,7 @@ def _quantities(study: Study) -> list[Quantity]:
         if paper is None:
             continue
         found.append(Quantity(line.dataset, f"error, n = {line.size}", paper.error, line.error))
-        for mark, theirs, ours in zip(READ_AT, paper.gates, line.gates, strict=True):
+        for mark, theirs, ours in zip(READ_AT, paper.gates, line.held, strict=True):
             what = f"open gates at {mark:g}×, n = {line.size}"
             found.append(Quantity(line.dataset, what, theirs, ours))
     return found

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from analysis.answer import Answer
 from analysis.findings import ADVICE, few_seeds
-from analysis.front import FrontPoint
+from analysis.front import FrontPoint, takes_part
 from analysis.grid import Grid, GridRow, column, spread
-from analysis.outcomes import HELD
+from analysis.outcomes import Outcome, as_grid, compute_outcomes, held_gates
 from analysis.paper import FIGURE_2, Quantity, original
-from analysis.statistics import Spread, upper_median
 from analysis.study import Study
 from analysis.views.base import View
-from analysis.words import NOTHING, aligned, number, statuses
+from analysis.words import aligned, number
 from trainer.spec import Status
 
 PAPER_WIDTH = 32
@@ -67,36 +64,13 @@ def _no_front(study: Study) -> Answer:
 
 
 def summary(study: Study) -> Grid:
-    """Give a row per τ and width, with what became of its seeds; faint where none is feasible."""
-    found = [
-        (tau, width, trials, study.front.at(tau, width))
-        for (tau, width), trials in study.trials.groupby(["tau", "width"])
-    ]
-    errors = [
-        upper_median(trials["test_sse_sampled"]) if point is None else point.error
-        for _, _, trials, point in found
-    ]
-    write = aligned(errors)
-    rows = []
-    for (tau, width, trials, point), error in zip(found, errors, strict=True):
-        gates = Spread.of(trials["open_gates"]) if point is None else point.gates_over_seeds
-        cells = (
-            f"{tau:g}",
-            str(width),
-            NOTHING if gates is None else spread(gates),
-            write(error),
-            str(len(trials)),
-            statuses(trials["status"]) + ("" if point is None or point.on_front else " (beaten)"),
-        )
-        rows.append(GridRow(cells, faint=point is None))
-    return Grid(
-        name="front",
-        title="What became of each τ",
-        columns=("τ", "width", "open gates", "held-out sse", "seeds", "status"),
-        rows=tuple(rows),
-        data=study.front.points,
-        text=frozenset({"status"}),
-    )
+    """Give a row per τ and width, medians over its feasible seeds, and say which are beaten."""
+
+    def beaten(outcome: Outcome) -> str:
+        point = study.front.at(outcome.tau, outcome.width)
+        return "" if point is None or point.on_front else " (beaten)"
+
+    return as_grid(compute_outcomes(study, takes_part), "are feasible", beaten)
 
 
 def front_grid(study: Study) -> Grid:
@@ -143,17 +117,11 @@ def _record(study: Study) -> dict[str, Any]:
 def _quantities(study: Study) -> list[Quantity]:
     if original(study.dataset) != "mnist":
         return []
-    trials = study.trials[study.trials["width"] == PAPER_WIDTH]
+    ours = held_gates(study)
     return [
-        Quantity("mnist", f"open gates at τ = {tau:g}", gates, gates_at(trials, tau))
+        Quantity("mnist", f"open gates at τ = {tau:g}", gates, ours.get((tau, PAPER_WIDTH)))
         for tau, gates in FIGURE_2.items()
     ]
-
-
-def gates_at(trials: pd.DataFrame, tau: float) -> Spread | None:
-    """Give the open gates that trials with this τ ended with, of those that hold it."""
-    held = trials["status"].isin(HELD)
-    return Spread.of(trials.loc[held & (trials["tau"] == tau), "open_gates"])
 
 
 PARETO = View(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from analysis.answer import Answer
 from analysis.course import Course, compute_courses
-from analysis.grid import Grid, GridRow, column
-from analysis.outcomes import compute_outcomes, outcomes
+from analysis.grid import Grid, GridRow, column, spread
+from analysis.outcomes import Outcome, compute_outcomes, holds, named, not_held, outcomes
 from analysis.paper import FIGURE_1, Quantity, original
+from analysis.statistics import Spread
 from analysis.study import Study
 from analysis.views.base import View
 from analysis.words import listed, number, statuses
@@ -24,18 +26,36 @@ SHOWN = ("error", "open_gates", "gate_l1", "lambda", "hit_rate")
 
 
 def answer(study: Study) -> Answer:
-    """Say how far the gates closed."""
-    narrowed = [
-        f"from {outcome.width} to {number(outcome.gates.median)} dimensions at τ = {outcome.tau:g}"
-        for outcome in compute_outcomes(study)
-        if outcome.gates is not None
-    ]
+    """Say how far the gates closed, where τ is held."""
+    found = compute_outcomes(study)
     how = f"How the trials ended: {statuses(study.trials['status'])}.{study.medians}"
-    if not narrowed:
+    if all(outcome.gates is None for outcome in found):
         return Answer(f"No trial on {study.dataset} came to its end.", how)
-    steps = study.trials["steps"].max()
-    widths = listed(narrowed, once=" dimensions")
-    return Answer(f"On {study.dataset}, {steps:,} steps narrow the bottleneck {widths}.", how)
+    if not any(outcome.held for outcome in found):
+        return Answer(f"No trial on {study.dataset} holds its τ.", how)
+    narrowed = [_narrowed(outcome) for outcome in found if outcome.held and _closes(outcome)]
+    others = [outcome for outcome in found if outcome.held and not _closes(outcome)]
+    said = []
+    if narrowed:
+        steps = study.trials["steps"].max()
+        widths = listed(narrowed, once=" dimensions")
+        said.append(f"{steps:,} steps narrow the bottleneck {widths}")
+    if others:
+        said.append(f"no gate closed at {named(others, found)}")
+    return Answer(f"On {study.dataset}, {'; '.join(said)}{not_held(found)}.", how)
+
+
+def _closes(outcome: Outcome) -> bool:
+    """Whether a gate closed, with any seed."""
+    return outcome.gates is not None and outcome.gates.low < outcome.width
+
+
+def _narrowed(outcome: Outcome) -> str:
+    gates = outcome.gates
+    assert gates is not None
+    # Where only some of the seeds closed a gate, the median alone would say that none did.
+    left = number(gates.median) if gates.median < outcome.width else spread(gates)
+    return f"from {outcome.width} to {left} dimensions at τ = {outcome.tau:g}"
 
 
 def staircase(study: Study) -> Grid:
@@ -86,17 +106,24 @@ def _record(study: Study) -> dict[str, Any]:
 def _quantities(study: Study) -> list[Quantity]:
     if original(study.dataset) != "dsprites":
         return []
+    trials = study.trials[study.trials["width"] == PAPER_WIDTH]
+    kept = replace(study, trials=trials[holds(trials)])
+    courses = {course.tau: course for course in compute_courses(kept)}
     return [
         Quantity(
             study.dataset,
-            f"open gates after {step:,} steps (τ = {course.tau:g})",
+            f"open gates after {step:,} steps (τ = {tau:g})",
             gates,
-            None if (sampled := course.sampled(step)) is None else course.at(sampled, "open_gates"),
+            _gates_after(step, courses.get(tau)),
         )
-        for course in compute_courses(study)
-        if course.width == PAPER_WIDTH
+        for tau in sorted(set(trials["tau"]))
         for step, gates in FIGURE_1.items()
     ]
+
+
+def _gates_after(step: int, course: Course | None) -> Spread | None:
+    sampled = None if course is None else course.sampled(step)
+    return None if course is None or sampled is None else course.at(sampled, "open_gates")
 
 
 TRAJECTORY = View(

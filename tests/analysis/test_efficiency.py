@@ -1,5 +1,6 @@
 """Table 1 read off ledgers whose every number was put there on purpose."""
 
+import dataclasses
 import math
 import random
 
@@ -8,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from analysis import Study, compute_pairs
-from analysis.efficiency import as_table, summarise
+from analysis.efficiency import READ_AT, WIDER, as_table, summarise
+from sweeper.studies import compression
 from trainer.spec import Status
 
 
@@ -143,9 +145,50 @@ def test_what_has_no_sequel_says_what_it_waits_for(study_of, pair, failed, diver
         diverged(0, width=4, **spec),
         failed(0, width=5, **spec),
     ]
-    found = pairs_of(study_of(baselines, waiting=2))
+    found = pairs_of(study_of(baselines, waiting=["a sequel", "another"]))
     assert [each.status for each in found] == ["waiting", "baseline diverged", "baseline failed"]
     assert [math.isnan(each.error) for each in found] == [False, True, True]
+
+
+def test_a_diverged_baseline_has_no_error_whatever_number_is_left(study_of, pair):
+    lost, gated = pair(3, 1, error=9.0)
+    lost = dataclasses.replace(
+        lost, result=dataclasses.replace(lost.result, status=Status.DIVERGED)
+    )
+    found = pairs_of(study_of([*pair(3, error=1.25), lost, gated]))
+    assert [each.status for each in found] == ["feasible", "baseline diverged"]
+    assert math.isnan(found[1].error)
+    (line,) = summarise(found)
+    assert line.error is not None
+    assert (line.error.high, line.error.count) == (1.25, 1)
+
+
+def test_of_the_seeds_that_were_read_those_that_held_are_known(study_of, pair):
+    def curve(gates, above):
+        table = pair(3, gates=gates)[1].curves
+        changed = table.to_pandas().assign(constraint_ma=above)
+        return as_curve(changed, table)
+
+    asked = [
+        pair(3, 0, error=1.2, gates=4, curves=curve(4, -0.01)),
+        pair(3, 1, error=1.0, gates=2, curves=curve(2, 0.5)),
+        pair(3, 2, error=1.4)[:1],
+        pair(6, 0, error=0.5, gates=7, curves=curve(7, 0.5)),
+    ]
+    small, large = summarise(
+        pairs_of(study_of([record for records in asked for record in records]))
+    )
+    assert [(last.median, last.count) for last in (small.gates[-1], small.held[-1])] == [
+        (4, 2), (4, 1),
+    ]  # fmt: skip
+    assert large.held == (None, None, None)
+    assert small.missed == large.missed == (True, True, True)
+    (unread,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
+    assert unread.missed == (False, False, False)
+
+
+def test_the_gated_trial_is_as_the_study_plans_it():
+    assert compression.WIDER == WIDER == READ_AT[-1]
 
 
 def test_seeds_are_joined_to_medians_and_ranges(study_of, pair):
@@ -174,7 +217,7 @@ def test_seeds_are_joined_to_medians_and_ranges(study_of, pair):
 
 
 def test_what_no_seed_was_read_at_is_none(study_of, pair):
-    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=1)))
+    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
     assert line.gates == (None, None, None)
     assert line.error is not None
 

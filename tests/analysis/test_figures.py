@@ -266,12 +266,32 @@ def test_the_compression_figure_puts_every_reading_in_multiples_of_n(study_of, p
     study = Study.read(study_of(pair(4, gates=2, curves=table)))
     data = FIGURES["compression"].compute(study)["compression"]
     axes = FIGURES["compression"].draw(data).axes[0]
-    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    dots = [line for line in axes.lines if line.get_marker() in ("D", "o")]
     assert [float(dot.get_xdata()[0]) for dot in dots] == [2, 7 / 4, 6 / 4, 2 / 4]
     heights = [float(dot.get_ydata()[0]) for dot in dots]
     assert heights == sorted(heights)
     assert heights[0] < heights[1]
     assert axes.yaxis_inverted()  # later readings stand lower
+
+
+def test_readings_that_did_not_hold_tau_are_hollow(study_of, pair):
+    def drawn(above):
+        curve = pair(4)[1].curves.to_pandas()
+        curve.loc[curve["step"] > 6000, "constraint_ma"] = above
+        table = pair(4)[1].curves.from_pandas(curve, preserve_index=False)
+        study = Study.read(study_of(pair(4, curves=table)))
+        data = FIGURES["compression"].compute(study)["compression"]
+        figure = FIGURES["compression"].draw(data)
+        dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+        hollow = [dot.get_markerfacecolor() == "white" for dot in dots]
+        return hollow, [text.get_text() for text in figure.legends[0].get_texts()], data.alt
+
+    names = ["start", "at 1×", "at 1.5×", "at 2×"]
+    assert drawn(-0.1)[:2] == ([False] * 3, names)
+    hollow, legend, alt = drawn(3.0)
+    assert hollow == [False, False, True]
+    assert legend == [*names, "τ not held"]
+    assert "(τ not held)" in alt
 
 
 def test_what_was_not_read_to_the_end_is_not_called_kept(study_of, pair):

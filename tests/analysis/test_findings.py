@@ -64,7 +64,9 @@ def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed)
 
 
 def test_trials_that_wait_for_others_are_missing_too(study_of, trial):
-    assert "2 of the 3 trials" in only(study_of([trial(1.5)], waiting=2)).title
+    assert (
+        "2 of the 3 trials" in only(study_of([trial(1.5)], waiting=["a sequel", "another"])).title
+    )
 
 
 @pytest.mark.parametrize(("multiplier", "bound"), [(5.0, "upper"), (1e-5, "lower")])

@@ -1,5 +1,7 @@
 """What stands beside the paper, and in what it is not the paper's."""
 
+import dataclasses
+
 import pytest
 
 from analysis import Study
@@ -15,6 +17,8 @@ from analysis.paper import (
 )
 from analysis.statistics import Spread
 from analysis.views import view_of
+from sweeper.studies import compression, trajectory
+from trainer import datasets
 from trainer.spec import Status
 
 PAPER_SETTING = {
@@ -68,6 +72,15 @@ def test_the_figures_and_the_budgets():
     assert STEPS["pareto"] == 2000 * 60_000 / 64
 
 
+def test_the_studies_train_what_stands_here():
+    assert {
+        "trajectory": trajectory.PAPER_STEPS,
+        "pareto": datasets.info("mnist").budgets["paper"],
+        "compression": compression.PAPER_STEPS,
+    } == STEPS
+    assert all(tuple(lines) == compression.PAPER_SIZES for lines in TABLE_1.values())
+
+
 def test_the_papers_number_ours_and_the_difference():
     grid = beside_the_paper(
         [
@@ -106,6 +119,7 @@ def differing(study_of, trial):
 
 def test_of_the_papers_own_setting_only_what_it_does_not_tell_is_left(differing):
     assert differing(dsprites=PAPER_SETTING) == [
+        "dsprites: some images are held out and not trained on; the paper names no split",
         "dsprites: τ as asked for; the paper does not say which it took",
         "dsprites: channels 32, 32, 64, 64; the paper does not give its own",
     ]
@@ -123,6 +137,7 @@ def test_of_the_papers_own_setting_only_what_it_does_not_tell_is_left(differing)
         ({"learning_rate": 0.003}, "learning rate 0.003, the paper 0.001"),
         ({"batch_size": 32}, "batch size 32, the paper 64"),
         ({"lambda_max": 50.0}, "lambda max 50, the paper 5"),
+        ({"objective": "geco"}, "objective geco, the paper's is geco-l0-arm"),
     ],
 )
 def test_each_change_is_listed(differing, changes, said):
@@ -150,10 +165,23 @@ def test_each_study_has_its_own_budget_and_each_data_set_its_own_network(differi
     )
 
 
+def test_the_baselines_of_compression_have_no_gates_as_the_papers(differing):
+    setting = PAPER_SETTING | {"objective": "geco", "steps": 200_000}
+    assert not [text for text in differing("compression", cars3d=setting) if "objective" in text]
+
+
+@pytest.mark.parametrize("dataset", ["sprites", "dsprites", "shapes3d", "cars3d"])
+def test_of_data_sets_without_a_split_images_are_held_out(differing, dataset):
+    (said,) = [text for text in differing(**{dataset: PAPER_SETTING}) if "held out" in text]
+    assert said.startswith(f"{dataset}: some images are held out and not trained on")
+
+
 def test_what_several_data_sets_have_in_common_is_said_once(differing):
     setting = PAPER_SETTING | {"steps": 100_000}
     mnist = setting | {"architecture": "conv28"}
     assert differing("compression", cars3d=setting, shapes3d=setting, mnist=mnist) == [
+        "cars3d and shapes3d: some images are held out and not trained on; the paper names no "
+        "split",
         "cars3d, shapes3d and mnist: 100,000 steps, the paper 200,000 (50 %)",
         "cars3d, shapes3d and mnist: channels 32, 32, 64, 64; the paper does not give its own",
     ]
@@ -205,6 +233,66 @@ def test_a_trajectory_is_read_at_the_steps_of_figure_1(study_of, trial, curve_of
         "open gates after 20,000 steps (τ = 25)": (6, Spread(6, 5, 7, 3)),
         "open gates after 25,000 steps (τ = 25)": (5, None),
     }
+
+
+def test_a_trajectory_is_that_of_the_seeds_that_hold_tau(study_of, trial):
+    def ended(tau, seed, gates, **changes):
+        return trial(tau, seed, 10, dataset="sprites", steps=8000, open_gates=gates, **changes)
+
+    asked = [
+        ended(20.0, 0, 6),
+        ended(20.0, 1, 2, status=Status.INFEASIBLE),
+        ended(35.0, 0, 3, status=Status.INFEASIBLE),
+        trial(25.0, width=16, dataset="sprites"),
+    ]
+    long = [
+        dataclasses.replace(record, curves=stretched(record.curves, 30_000 / 8000))
+        for record in asked
+    ]
+    found = quantities(study_of(long, study="trajectory"))
+    assert len(found) == 6  # no row for the width that is not the paper's
+    assert found["open gates after 25,000 steps (τ = 20)"] == (5, Spread(6, 6, 6, 1))
+    assert found["open gates after 25,000 steps (τ = 35)"] == (5, None)
+
+
+def stretched(curve, factor):
+    table = curve.to_pandas()
+    table["step"] = (table["step"] * factor).astype(int)
+    return curve.from_pandas(table, schema=curve.schema, preserve_index=False)
+
+
+def test_a_comparison_has_a_row_for_each_width_and_tau_of_figure_3(study_of, trial):
+    asked = [
+        trial(20.0, 0, 10, dataset="sprites", open_gates=6),
+        trial(20.0, 0, 16, dataset="sprites", open_gates=8),
+        trial(35.0, 0, 10, dataset="sprites", open_gates=3, status=Status.INFEASIBLE),
+        trial(35.0, 0, 16, dataset="sprites", open_gates=4, status=Status.UNSETTLED),
+    ]
+    assert quantities(study_of(asked, study="compare")) == {
+        "open gates at τ = 20, from 10 dimensions": (5, Spread(6, 6, 6, 1)),
+        "open gates at τ = 25, from 10 dimensions": (5, None),
+        "open gates at τ = 35, from 10 dimensions": (3, None),
+        "open gates at τ = 20, from 16 dimensions": (5, Spread(8, 8, 8, 1)),
+        "open gates at τ = 25, from 16 dimensions": (5, None),
+        "open gates at τ = 35, from 16 dimensions": (3, Spread(4, 4, 4, 1)),
+    }
+
+
+def test_compression_leaves_out_readings_that_did_not_hold_tau(study_of, pair):
+    def above(gates, error):
+        curve = pair(10, gates=gates)[1].curves
+        table = curve.to_pandas()
+        table.loc[table["step"] > 5000, "constraint_ma"] = error
+        return curve.from_pandas(table, schema=curve.schema, preserve_index=False)
+
+    asked = [
+        *pair(10, 0, error=9.0, gates=11, dataset="mnist", curves=above(11, -0.1)),
+        *pair(10, 1, error=9.5, gates=5, dataset="mnist", curves=above(5, 3.0)),
+    ]
+    found = quantities(study_of(asked))
+    assert found["error, n = 10"] == (9.49, Spread(9.5, 9.0, 9.5, 2))
+    assert found["open gates at 1×, n = 10"][1].count == 2
+    assert found["open gates at 2×, n = 10"] == (9, Spread(11, 11, 11, 1))
 
 
 def test_compression_is_compared_line_by_line(study_of, pair):

@@ -150,6 +150,19 @@ def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
     assert "git commit –" in text
 
 
+def test_a_run_says_its_budget_and_pack_size_if_it_knew_them(study_of, trial):
+    ledger = study_of([trial()])
+    text = read(write_report(ledger)).text
+    assert "budget – " in text  # of an older version
+    assert "pack size – " in text
+    manifest = ledger.manifest()
+    manifest["runs"][0] |= {"budget": "standard", "pack": 4}
+    ledger.write_manifest(manifest)
+    text = read(write_report(ledger)).text
+    assert "budget standard " in text
+    assert "pack size 4 " in text
+
+
 def test_several_seeds_show_their_range(study_of, trial):
     asked = [trial(1.5, seed, open_gates=gates) for seed, gates in enumerate((4, 5, 4))]
     text = read(write_report(study_of(asked))).text
@@ -203,7 +216,7 @@ def test_the_report_of_compression_on_two_data_sets(study_of, pair):
     text = read(page).text
     for words in (
         "compression on sprites and digits",
-        "In each of 4 cases, training keeps at most n + 2 of 2n dimensions where n would do.",
+        "In each of 4 cases, training narrows 2n dimensions to n, give or take 2.",
         "What is left of 2n",
         "6 (5–7)",
         "1.10 (1.00–1.20)",
@@ -260,5 +273,5 @@ def test_the_report_of_a_comparison(study_of, trial, dataset, channels):
     assert kept in text
     assert (ledger.report / "comparison.png").exists()
     assert ("Beside the paper" in text) == (dataset == "sprites")
-    assert ("open gates at τ = 35 3 3 0 1" in text) == (dataset == "sprites")
+    assert ("open gates at τ = 35, from 10 dimensions 3 3 0 1" in text) == (dataset == "sprites")
     assert (ledger.report / "paper.csv").exists() == (dataset == "sprites")

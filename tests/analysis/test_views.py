@@ -235,7 +235,7 @@ def test_compression_says_how_many_did_not_hold_the_error(told, pair):
 
 def test_compression_without_an_end_says_where_it_stands(told, pair, diverged):
     baselines = [pair(3)[0], diverged(0, width=4, objective="geco", steps=4000)]
-    answer = told("compression", baselines, waiting=1)
+    answer = told("compression", baselines, waiting=["a sequel"])
     assert answer.headline == "No trial with gates on digits has come to its end."
     assert "1 waiting, 1 baseline diverged" in answer.reason
 
