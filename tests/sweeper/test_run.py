@@ -86,6 +86,27 @@ def test_asking_for_more_trains_only_what_is_missing(finished: Path, tmp_path: P
     assert request == {"taus": [2.0, 3.0, 4.0], "widths": [16], "seeds": [0, 1]}
 
 
+def test_a_study_of_the_first_schema_is_gone_on_with(finished: Path, tmp_path: Path) -> None:
+    """It had the setting of its only data set beside that one's name."""
+    folder = shutil.copytree(finished, tmp_path / "s")
+    manifest = json.loads((folder / "study.json").read_text())
+    ((dataset, setting),) = manifest.pop("settings").items()
+    del manifest["waiting"]
+    old = {"schema_version": 1, "dataset": dataset, "setting": {"dataset": dataset, **setting}}
+    (folder / "study.json").write_text(json.dumps(manifest | old))
+    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    assert (told["datasets"], told["finished"], told["asked"]) == (["digits"], 2, 2)
+    command = ("run", "pareto", "--taus", "2..4", *LOCAL, "--study", str(folder), "--json")
+    refused = sweeper(*command, "--steps", "500", cwd=tmp_path)
+    assert "steps = 400, asked for 500" in refused.stderr
+    wider = _json(sweeper(*command, "--steps", "400", cwd=tmp_path))
+    assert (wider["run"]["trained"], wider["run"]["reused"]) == (1, 2)
+    manifest = json.loads((folder / "study.json").read_text())
+    assert manifest["schema_version"] == 2
+    assert manifest["settings"] == {dataset: setting}
+    assert "setting" not in manifest
+
+
 def test_another_question_in_the_same_folder_is_refused(finished: Path, tmp_path: Path) -> None:
     command = ("run", "pareto", "--taus", "2", *LOCAL, "--study", str(finished))
     ran = sweeper(*command, "--steps", "500", cwd=tmp_path)
