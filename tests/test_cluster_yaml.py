@@ -18,12 +18,17 @@ def config():
 
 
 def accept(config):
-    """Do what `ray up` does with a file before it talks to the cloud."""
-    validate_config(prepare_config(copy.deepcopy(config)))
+    """Do what `ray up` does with a file before it talks to the cloud; gives what it understood."""
+    prepared = prepare_config(copy.deepcopy(config))
+    validate_config(prepared)
+    return prepared
 
 
 def test_ray_accepts_it(config):
-    accept(config)
+    understood = accept(config)
+    assert understood["available_node_types"].keys() == config["available_node_types"].keys()
+    assert understood["head_node_type"] in understood["available_node_types"]
+    assert understood["max_workers"] == config["max_workers"]
 
 
 def misspelt(config):

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 from sweeper.ranges import parse_floats
+from trainer.architectures import architecture
 from trainer.datasets import DATASETS, fetch, info, load
 from trainer.datasets.base import Dataset, content_sha256
 from trainer.datasets.rendered import spread
 from trainer.datasets.sources import locate, search_folders
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
+from trainer.trial import Trial
 
 # Read before the fixture that hides it from the tests.
 DATA_DIR = Path(os.environ.get("SWEEPER_DATA") or Path(__file__).parents[4] / "shared" / "data")
@@ -87,17 +90,20 @@ def test_mean_image_sse_is_that_of_the_definition(name, load_real):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_trial_can_ask_for_it(name, load_real):
-    row = info(name)
-    TrialSpec(
+    row, dataset = info(name), load_real(name)
+    spec = TrialSpec(
         dataset=name,
-        dataset_sha256=load_real(name).sha256,
+        dataset_sha256=dataset.sha256,
         architecture=row.architecture,
-        layers=(8,),
+        layers=architecture(row.architecture).default_layers(row.image_shape),
         tau=parse_floats(row.default_taus)[0],
         width=row.width,
         seed=0,
         steps=row.budgets["quick"],
     )
+    trial = Trial(spec, dataset, torch.device("cpu"))
+    assert trial.images(torch.arange(2)).shape == (2, *row.image_shape)
+    assert trial.initial_state().gate_logits.shape == (row.width,)
 
 
 def test_digits_are_those_of_scikit_learn():
