@@ -16,7 +16,7 @@ from trainer.architectures import architecture, choose_layers
 from trainer.curve import CurvePoint
 from trainer.datasets import info, load
 from trainer.errors import UserError
-from trainer.hardware import choose_device
+from trainer.hardware import choose_device, set_precision
 from trainer.loop import Hooks, train
 from trainer.objectives import objective
 from trainer.spec import TrialResult, TrialSpec
@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--steps", type=int, help="default: the data set's standard budget")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: %(default)s")
+    parser.add_argument(
+        "--strict-float32", action="store_true", help="no TF32 on a GPU: slower, more exact"
+    )
     parser.add_argument("--data-dir", type=Path, help="where the data sets' files are")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -61,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> TrialResult:
     torch.set_num_threads(1)
     device = choose_device(options.device)
+    set_precision(strict=options.strict_float32)
     row = info(options.dataset)
     network = architecture(options.architecture or row.architecture)
     objective(options.objective)

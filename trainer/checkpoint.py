@@ -1,23 +1,21 @@
 """A trial's complete state on disk, from which it continues to the identical end.
 
-Safetensors files, never pickle. A file's name carries the hash of its content, so that a file
-that was damaged is recognised and the one before it is used.
+Safetensors files, never pickle. One that was damaged is recognised, and the one before it is used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from trainer.checkpoint_names import checkpoint_name, newest_first, step_of
 from trainer.curve import CurvePoint
-from trainer.files import write_atomic
+from trainer.files import Folder
 from trainer.functional.adam import AdamState
 from trainer.state import TrainState
 
@@ -45,7 +43,7 @@ class CheckpointFolder:
         trial_id: checkpoints of another trial are not continued from.
     """
 
-    def __init__(self, folder: Path, trial_id: str) -> None:
+    def __init__(self, folder: Folder, trial_id: str) -> None:
         self.folder = folder
         self._trial_id = trial_id
 
@@ -56,28 +54,24 @@ class CheckpointFolder:
             OSError: if the disk is full or not writable; the earlier ones are then untouched.
         """
         content = _encode(checkpoint, self._trial_id)
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        write_atomic(self.folder / f"{checkpoint.step:012d}-{digest}.safetensors", content)
-        for path in self._newest_first()[KEPT:]:
-            path.unlink(missing_ok=True)  # a worker whose run was killed may be a step behind
+        self.folder.write(checkpoint_name(checkpoint.step, content), content)
+        for older in newest_first(self.folder)[KEPT:]:
+            self.folder.remove(older)
 
     def latest(self, device: torch.device) -> Checkpoint | None:
         """Read the newest checkpoint that is undamaged, or None."""
-        for path in self._newest_first():
+        for name in newest_first(self.folder):
             try:
-                content = path.read_bytes()
-                if hashlib.sha256(content).hexdigest()[:16] != path.stem.split("-")[1]:
+                content = self.folder.read(name)
+                if name != checkpoint_name(step_of(name), content):
                     raise ValueError("its content is damaged")
                 return _decode(content, self._trial_id, device)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning(
-                    "checkpoint %s cannot be continued from (%s); taking the one before",
-                    *(path, error),
+                    "checkpoint %s cannot be continued from (%s); going back to what was before it",
+                    *(self.folder.at(name), error),
                 )
         return None
-
-    def _newest_first(self) -> list[Path]:
-        return sorted(self.folder.glob("*-*.safetensors"), reverse=True)
 
 
 def state_tensors(state: TrainState) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The device a trial is trained on."""
+"""The device a trial is trained on, and how exactly it multiplies."""
 
 from __future__ import annotations
 
@@ -30,3 +30,25 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
+
+
+def set_precision(*, strict: bool) -> None:
+    """Say how exactly this process multiplies float32 numbers on a GPU: in TF32, or strictly.
+
+    TF32 takes the factors of a convolution or matrix product at 10 of their 23 bits and sums in
+    float32. All else is float32 either way, and so is everything on a CPU.
+    """
+    # By the older call, which sets the newer flag as well: parts of torch still ask for both, and
+    # raise where only the newer is set.
+    torch.set_float32_matmul_precision("highest" if strict else "high")
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    convolutions.fp32_precision = "ieee" if strict else "tf32"
+
+
+def precision_name(device: torch.device) -> str:
+    """Name what float32 numbers are multiplied in on a device: `float32` or `tf32`."""
+    if device.type != "cuda" or not torch.cuda.is_tf32_supported():
+        return "float32"
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    flags = torch.backends.cuda.matmul.fp32_precision, convolutions.fp32_precision
+    return "tf32" if "tf32" in flags else "float32"

@@ -12,7 +12,7 @@ from trainer import evaluation, status
 from trainer.checkpoint import Checkpoint, CheckpointFolder
 from trainer.curve import CurvePoint, finite, interval
 from trainer.functional import gates
-from trainer.hardware import device_name
+from trainer.hardware import device_name, precision_name
 from trainer.program import program_of
 from trainer.spec import Status, TrialResult
 from trainer.state import BatchMeasures, TrainState
@@ -37,6 +37,8 @@ class Trained:
 class Hooks:
     """What the surroundings want to hear and say while a trial trains. No result depends on it."""
 
+    on_begin: Callable[[int], None] = lambda step: None
+    """Called with the step from which the trial goes on; 0 where it had no checkpoint."""
     on_point: Callable[[CurvePoint], None] = lambda point: None
     """Called with each new point of the curve."""
     should_stop: Callable[[], bool] = lambda: False
@@ -57,7 +59,9 @@ def train(trial: Trial, hooks: Hooks | None = None) -> Trained:
     return trained
 
 
-def train_together(trials: Sequence[Trial], hooks: Sequence[Hooks]) -> list[Trained]:
+def train_together(
+    trials: Sequence[Trial], hooks: Sequence[Hooks], *, compiled: bool = False
+) -> list[Trained]:
     """Train trials as one program, each from its own checkpoint to its own end.
 
     Their times are shares of the time that they take together.
@@ -65,20 +69,21 @@ def train_together(trials: Sequence[Trial], hooks: Sequence[Hooks]) -> list[Trai
     Args:
         trials: as `trainer.pack` wants them.
         hooks: one for each; the first to be asked to stop stops all.
+        compiled: see `trainer.program.program_of`.
 
     Raises:
         Interrupted: if a `should_stop` said so; all states were saved first.
-        UserError: if the trials cannot be trained together.
+        UserError: if the trials cannot be trained together, or their step not be compiled.
         OSError: if a checkpoint cannot be written.
     """
     began = time.perf_counter()
     members = [_Member.begin(trial, each) for trial, each in zip(trials, hooks, strict=True)]
     before = [member.seconds for member in members]
-    _Training(members).run()
+    _Training(members, compiled=compiled).run()
     spent = (time.perf_counter() - began) / len(members)
     return [
         Trained(
-            _judge(member, seconds + spent),
+            _judge(member, seconds + spent, compiled=compiled),
             member.curve,
             member.state,
             evaluation.samples(member.trial, member.state),
@@ -109,6 +114,7 @@ class _Member:
     @classmethod
     def begin(cls, trial: Trial, hooks: Hooks) -> _Member:
         saved = hooks.checkpoints.latest(trial.device) if hooks.checkpoints else None
+        hooks.on_begin(saved.step if saved else 0)
         if saved is None:
             return cls(trial, hooks, trial.initial_state(), 0, 0.0, [])
         return cls(trial, hooks, saved.state, saved.step, saved.seconds, list(saved.curve))
@@ -125,10 +131,11 @@ class _Member:
 class _Training:
     """Members under way as one program."""
 
-    def __init__(self, members: Sequence[_Member]) -> None:
+    def __init__(self, members: Sequence[_Member], *, compiled: bool) -> None:
         self.members = members
-        self.program = program_of([member.trial for member in members])
+        self.program = program_of([member.trial for member in members], compiled=compiled)
         self.joint = self.program.join([member.state for member in members])
+        self.steps = [member.step for member in members]
         self.checkpoint_seconds = min(member.hooks.checkpoint_seconds for member in members)
         self.saved = self.clock = time.perf_counter()
 
@@ -140,8 +147,8 @@ class _Training:
                 self._save(active)
                 raise Interrupted(f"stopped at step {self.members[active[0]].step}")
             # One that has ended goes on being computed, unused, until all have.
-            steps = [member.step for member in self.members]
-            self.joint, measures = self.program.advance(self.joint, steps)
+            self.joint, measures = self.program.advance(self.joint, self.steps)
+            self.steps = [step + 1 for step in self.steps]
             for index in active:
                 self.members[index].step += 1
             if any(self.members[index].has_a_point for index in active):
@@ -173,7 +180,7 @@ class _Training:
             self.members[index].save(self.program.split(self.joint, index))
 
 
-def _judge(member: _Member, seconds: float) -> TrialResult:
+def _judge(member: _Member, seconds: float, *, compiled: bool) -> TrialResult:
     trial, state = member.trial, member.state
     probabilities = gates.open_probability(state.gate_logits, trial.constants.k).tolist()
     is_finite = bool(finite(state))
@@ -201,6 +208,8 @@ def _judge(member: _Member, seconds: float) -> TrialResult:
         steps_per_second=member.step / member.seconds if member.seconds > 0 else 0.0,
         device=device_name(trial.device),
         error=_explain(verdict, member.step),
+        precision=precision_name(trial.device),
+        compiled=compiled,
     )
 
 

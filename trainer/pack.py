@@ -19,7 +19,7 @@ from trainer.errors import UserError
 from trainer.functional.adam import AdamState
 from trainer.gradients import functional_grad_and_value
 from trainer.objectives import objective
-from trainer.random import BLOCK
+from trainer.random import Draws
 from trainer.spec import PACKED, TrialSpec
 from trainer.state import BatchMeasures, Noise, TrainState
 from trainer.trial import Trial
@@ -57,7 +57,7 @@ class Pack:
         self._network = widest.network
         self._places = [self._network.places(trial.network).to(first.device) for trial in trials]
         self._constants = _stack([self._pad_constants(trial) for trial in trials])
-        self._draws = _Draws(trials, self._width)
+        self.draws = Draws([trial.random for trial in trials], self._width)
         self._step = torch.func.vmap(self._step_of_one)
         self._observe = torch.func.vmap(observe)
 
@@ -74,7 +74,12 @@ class Pack:
 
     def advance(self, joint: TrainState, steps: Sequence[int]) -> tuple[TrainState, BatchMeasures]:
         """Take a step of every trial; `steps` are their numbers, counted from 0."""
-        indices, noise = self._draws.at(steps)
+        return self.step(joint, *self.draws.at(steps))
+
+    def step(
+        self, joint: TrainState, indices: Tensor, noise: Noise
+    ) -> tuple[TrainState, BatchMeasures]:
+        """Take a step on these images with these numbers: pure, and with no look at a value."""
         images = self._trials[0].images(indices)
         joint, measures = self._step(self._constants, joint, images, noise)
         return joint, measures
@@ -127,34 +132,6 @@ class Pack:
             gate_logits=state.gate_logits[:narrow].clone(),
             adam=AdamState(*(moment[moments] for moment in state.adam)),
         )
-
-
-class _Draws:
-    """What the steps of all trials draw, a block of each kept at a time."""
-
-    def __init__(self, trials: Sequence[Trial], width: int) -> None:
-        self._streams = [trial.random for trial in trials]
-        self._blocks = [-1] * len(trials)
-        spec, device, dtype = trials[0].spec, trials[0].device, trials[0].dtype
-        shape = (len(trials), BLOCK, spec.batch_size)
-        self._batches = torch.zeros(shape, dtype=torch.int64, device=device)
-        # Dimensions that are not there get no noise.
-        self._epsilon = torch.zeros((*shape, width), dtype=dtype, device=device)
-        self._uniform = torch.zeros_like(self._epsilon)
-
-    def at(self, steps: Sequence[int]) -> tuple[Tensor, Noise]:
-        """Give the image indices [trials, batch] and the noise [trials, batch, width]."""
-        for index, step in enumerate(steps):
-            if step // BLOCK != self._blocks[index]:
-                self._blocks[index] = step // BLOCK
-                batches, noise = self._streams[index].block(step // BLOCK)
-                width = noise.epsilon.shape[-1]
-                self._batches[index] = batches
-                self._epsilon[index, ..., :width] = noise.epsilon
-                self._uniform[index, ..., :width] = noise.uniform
-        rows = [step % BLOCK for step in steps]
-        which: Any = (slice(None), rows[0]) if len(set(rows)) == 1 else (range(len(rows)), rows)
-        return self._batches[which], Noise(self._epsilon[which], self._uniform[which])
 
 
 def _stack(trees: Sequence[Any]) -> Any:

@@ -7,6 +7,8 @@ continues from a checkpoint, or trains beside others, sees the numbers it would 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,23 +39,35 @@ def draw_noise(
     return Noise(epsilon, uniform)
 
 
-def draw_batches(seed: int, block: int, batch_size: int, count: int) -> Tensor:
-    """Draw which of `count` images a block of steps trains on, integers [BLOCK, batch].
+class Batches:
+    """Which of `count` images the steps of a trial train on.
 
     All images come in a shuffled order, then in another, without a break between the epochs: each
     is drawn once per epoch, whatever the batch size.
     """
-    start = block * BLOCK * batch_size
-    end = start + BLOCK * batch_size
-    epochs = range(start // count, (end - 1) // count + 1)
-    orders = torch.cat([_order(seed, epoch, count) for epoch in epochs])
-    offset = start - epochs.start * count
-    return orders[offset : offset + end - start].view(BLOCK, batch_size)
 
+    def __init__(self, seed: int, batch_size: int, count: int) -> None:
+        self._seed = seed
+        self._batch_size = batch_size
+        self._count = count
+        # Shuffling takes a while, and the next block usually goes on in the same epoch.
+        self._kept: tuple[int, Tensor] | None = None
 
-def _order(seed: int, epoch: int, count: int) -> Tensor:
-    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
-    return torch.randperm(count, generator=generator)
+    def block(self, number: int) -> Tensor:
+        """Draw the images of a block of steps, integers [BLOCK, batch]."""
+        size = BLOCK * self._batch_size
+        start = number * size
+        epochs = range(start // self._count, (start + size - 1) // self._count + 1)
+        orders = torch.cat([self._order(epoch) for epoch in epochs])
+        offset = start - epochs.start * self._count
+        return orders[offset : offset + size].long().view(BLOCK, self._batch_size)
+
+    def _order(self, epoch: int) -> Tensor:
+        if self._kept is None or self._kept[0] != epoch:
+            generator = torch.Generator().manual_seed(derive(self._seed, "order", epoch))
+            order = torch.randperm(self._count, generator=generator)
+            self._kept = epoch, order.int()  # in a pack, one for each trial is kept
+        return self._kept[1]
 
 
 class RandomStream:
@@ -77,12 +91,12 @@ class RandomStream:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        self.batch_size = batch_size
+        self.width = width
+        self.device = device
+        self.dtype = dtype
         self._seed = seed
-        self._batch_size = batch_size
-        self._width = width
-        self._count = count
-        self._device = device
-        self._dtype = dtype
+        self._batches = Batches(seed, batch_size, count)
         self._number = -1
         self._block: tuple[Tensor, Noise]
 
@@ -96,8 +110,49 @@ class RandomStream:
 
     def block(self, number: int) -> tuple[Tensor, Noise]:
         """Draw the image indices [BLOCK, batch] and the noise of a block of steps."""
-        batches = draw_batches(self._seed, number, self._batch_size, self._count)
-        noise = draw_noise(
-            self._seed, number, self._batch_size, self._width, self._device, self._dtype
-        )
-        return batches.to(self._device), noise
+        noise = draw_noise(self._seed, number, self.batch_size, self.width, self.device, self.dtype)
+        return self._batches.block(number).to(self.device), noise
+
+
+class Draws:
+    """What the steps of trials that are trained together draw, a block of each kept at a time.
+
+    Args:
+        streams: of the trials: of one batch size, on one device.
+        width: of the widest. Dimensions that a trial does not have get no noise.
+    """
+
+    def __init__(self, streams: Sequence[RandomStream], width: int) -> None:
+        self._streams = tuple(streams)
+        self._blocks = [-1] * len(streams)
+        first = streams[0]
+        shape = (len(streams), BLOCK, first.batch_size)
+        self._batches = torch.zeros(shape, dtype=torch.int64, device=first.device)
+        self._epsilon = torch.zeros((*shape, width), dtype=first.dtype, device=first.device)
+        self._uniform = torch.zeros_like(self._epsilon)
+        self._trials = torch.arange(len(streams), device=first.device)
+
+    def at(self, steps: Sequence[int]) -> tuple[Tensor, Noise]:
+        """Give the image indices [trials, batch] and the noise [trials, batch, width]."""
+        self.draw(steps)
+        rows = [step % BLOCK for step in steps]
+        same = len(set(rows)) == 1
+        return self._take((slice(None), rows[0]) if same else (range(len(rows)), rows))
+
+    def at_rows(self, rows: Tensor) -> tuple[Tensor, Noise]:
+        """Do the same for rows of the present blocks, integers [trials] on the device."""
+        return self._take((self._trials, rows))
+
+    def draw(self, steps: Sequence[int]) -> None:
+        """Make the blocks that hold these steps the present ones, each in its old place."""
+        for index, step in enumerate(steps):
+            if step // BLOCK != self._blocks[index]:
+                self._blocks[index] = step // BLOCK
+                batches, noise = self._streams[index].block(step // BLOCK)
+                width = noise.epsilon.shape[-1]
+                self._batches[index] = batches
+                self._epsilon[index, ..., :width] = noise.epsilon
+                self._uniform[index, ..., :width] = noise.uniform
+
+    def _take(self, which: Any) -> tuple[Tensor, Noise]:
+        return self._batches[which], Noise(self._epsilon[which], self._uniform[which])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import hashlib
 import json
 import math
@@ -86,9 +87,8 @@ class TrialSpec:
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
         object.__setattr__(self, "layers", tuple(self.layers))
-        for field in dataclasses.fields(self):  # 3 and 3.0 are the same question
-            if field.type == "float":
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+        for name in _FLOATS:  # 3 and 3.0 are the same question
+            object.__setattr__(self, name, float(getattr(self, name)))
         if not (math.isfinite(self.tau) and self.tau >= 0):
             raise UserError(f"tau must be a number from 0 up, found {self.tau!r}")
         for name in ("k", "learning_rate", "lambda_min", "tolerance"):
@@ -112,19 +112,16 @@ class TrialSpec:
                 f"lambda_max must be above lambda_min = {self.lambda_min}, found {self.lambda_max}"
             )
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """Sixteen hexadecimal digits that stand for this question.
 
         Fields at their default are left out of the hash, so that a field that is added later,
         with a default that means what was always done, leaves the ids of old ledgers valid.
         """
-        asked = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        }
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        fields = {name: getattr(self, name) for name in _DEFAULTS}
+        asked = {name: value for name, value in fields.items() if value != _DEFAULTS[name]}
+        canonical = _CANONICAL.encode(asked)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -141,6 +138,12 @@ class TrialSpec:
         """Read what `to_json` wrote."""
         fields: dict[str, Any] = json.loads(text)
         return cls(**fields)
+
+
+_FIELDS = dataclasses.fields(TrialSpec)
+_FLOATS = tuple(field.name for field in _FIELDS if field.type == "float")
+_DEFAULTS = {field.name: field.default for field in _FIELDS}
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +180,10 @@ class TrialResult:
     """Where it was trained, for example `cpu` or `cuda (NVIDIA H200)`."""
     error: str = ""
     """What was raised, for a trial that failed or diverged."""
+    precision: str | None = None
+    """What float32 numbers were multiplied in, `float32` or `tf32`; None in a trial that failed."""
+    compiled: bool | None = None
+    """Whether the step was compiled (`trainer.compiled`); None in a trial that failed."""
 
     @classmethod
     def of_failure(cls, error: str, device: str) -> TrialResult:

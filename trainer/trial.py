@@ -18,7 +18,7 @@ from trainer.network import Network
 from trainer.objectives import Constants, objective
 from trainer.random import RandomStream, derive
 from trainer.spec import TrialSpec
-from trainer.state import BatchMeasures, TrainState
+from trainer.state import BatchMeasures, Noise, TrainState
 
 DeviceImages = Tensor | RenderedOn
 """What gives stored images, uint8, at integer indices."""
@@ -93,8 +93,19 @@ class Trial:
 
     def advance(self, state: TrainState, step: int) -> tuple[TrainState, BatchMeasures]:
         """Take step number `step`, counted from 0, which must be the state's own."""
-        indices, noise = self.random.at(step)
-        return self._step(self.constants, state, self.images(indices), noise, grad_and_value)
+        return self.step(state, *self.random.at(step))
+
+    def step(
+        self, state: TrainState, indices: Tensor, noise: Noise
+    ) -> tuple[TrainState, BatchMeasures]:
+        """Take a step on these images with these numbers: pure, and with no look at a value."""
+        return self.pure_step(self.constants, state, self.images(indices), noise)
+
+    def pure_step(
+        self, constants: Constants, state: TrainState, images: Tensor, noise: Noise
+    ) -> tuple[TrainState, BatchMeasures]:
+        """Take a step of any trial of this kind on a batch of images."""
+        return self._step(constants, state, images, noise, grad_and_value)
 
     def images(self, indices: Tensor) -> Tensor:
         """Give training images in [0, 1]: indices [..., batch] → [..., batch, channels, …]."""

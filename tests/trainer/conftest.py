@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,3 +78,27 @@ def blobs_spec(blobs: Dataset, make_spec: MakeSpec) -> TrialSpec:
         seed=4,
         batch_size=16,
     )
+
+
+@pytest.fixture(params=["dense", "conv28", "rendered"])
+def kind(
+    request: pytest.FixtureRequest,
+    digits: Dataset,
+    blobs: Dataset,
+    make_spec: Any,
+    blobs_spec: TrialSpec,
+) -> tuple[Dataset, TrialSpec]:
+    """A data set, and a trial whose constraint is met within a few steps."""
+    if request.param == "rendered":
+        sprites = datasets.load("sprites")
+        return sprites, make_spec(
+            dataset="sprites",
+            dataset_sha256=sprites.sha256,
+            layers=(8,),
+            tau=1000.0,
+            batch_size=8,
+            steps=40,
+        )
+    if request.param == "dense":
+        return digits, make_spec(tau=10.0, batch_size=8, steps=60)
+    return blobs, dataclasses.replace(blobs_spec, tau=100.0, steps=40)

@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 from trainer import Status, TrialSpec
 from trainer.checkpoint import CheckpointFolder
 from trainer.datasets import Dataset
+from trainer.files import LocalFolder
 from trainer.loop import Hooks, Interrupted, Trained, train
 from trainer.trial import Trial
 
@@ -61,7 +62,7 @@ def test_a_trial_that_was_stopped_ends_as_if_it_had_not_been(
     spec = make_spec(steps=150) if dense else dataclasses.replace(blobs_spec, steps=60)
     dataset = digits if dense else blobs
     whole = _train(spec, dataset)
-    folder = CheckpointFolder(tmp_path / "trial", spec.trial_id)
+    folder = CheckpointFolder(LocalFolder(tmp_path / "trial"), spec.trial_id)
     for allowed in (int(0.3 * spec.steps), int(0.4 * spec.steps)):
         asked = itertools.count()
         hooks = Hooks(checkpoints=folder, should_stop=lambda n=allowed, c=asked: next(c) >= n)
@@ -74,7 +75,7 @@ def test_checkpoints_are_kept_two_at_a_time_and_do_not_change_the_end(
     digits: Dataset, make_spec: Any, tmp_path: Path
 ) -> None:
     spec = make_spec(steps=50)
-    folder = CheckpointFolder(tmp_path, spec.trial_id)
+    folder = CheckpointFolder(LocalFolder(tmp_path), spec.trial_id)
     saved = _train(spec, digits, Hooks(checkpoints=folder, checkpoint_seconds=0))
     assert len(list(tmp_path.iterdir())) == 2
     _assert_same_end(saved, _train(spec, digits))
@@ -85,7 +86,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     damage: str, digits: Dataset, make_spec: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spec = make_spec(steps=50)
-    folder = CheckpointFolder(tmp_path, spec.trial_id)
+    folder = CheckpointFolder(LocalFolder(tmp_path), spec.trial_id)
     whole = _train(spec, digits, Hooks(checkpoints=folder, checkpoint_seconds=0))
     older, newest = sorted(tmp_path.iterdir())
     content = bytearray(newest.read_bytes())
@@ -103,7 +104,7 @@ def test_with_all_checkpoints_damaged_the_trial_begins_again(
     digits: Dataset, make_spec: Any, tmp_path: Path
 ) -> None:
     spec = make_spec(steps=30)
-    folder = CheckpointFolder(tmp_path, spec.trial_id)
+    folder = CheckpointFolder(LocalFolder(tmp_path), spec.trial_id)
     whole = _train(spec, digits, Hooks(checkpoints=folder, checkpoint_seconds=0))
     for path in tmp_path.iterdir():
         path.write_bytes(b"nothing of use")
@@ -114,9 +115,9 @@ def test_a_checkpoint_of_another_trial_is_not_continued(
     digits: Dataset, make_spec: Any, tmp_path: Path
 ) -> None:
     spec = make_spec(steps=20)
-    folder = CheckpointFolder(tmp_path, spec.trial_id)
+    folder = CheckpointFolder(LocalFolder(tmp_path), spec.trial_id)
     _train(spec, digits, Hooks(checkpoints=folder, checkpoint_seconds=0))
-    assert CheckpointFolder(tmp_path, "0123456789abcdef").latest(CPU) is None
+    assert CheckpointFolder(LocalFolder(tmp_path), "0123456789abcdef").latest(CPU) is None
 
 
 def test_a_trial_that_explodes_is_diverged_and_ends_early(digits: Dataset, make_spec: Any) -> None:

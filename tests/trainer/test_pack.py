@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch.utils import _pytree as pytree
+from members import CPU, assert_same, hooks_in, interrupt, others, trials_of
 
-from trainer import Status, TrialSpec, UserError, datasets
-from trainer.checkpoint import CheckpointFolder
+from trainer import Status, TrialSpec, UserError
 from trainer.datasets import Dataset
-from trainer.loop import Hooks, Interrupted, Trained, train, train_together
+from trainer.loop import Hooks, Trained, train, train_together
 from trainer.objectives import OBJECTIVES
 from trainer.pack import Pack
-from trainer.state import TrainState
 from trainer.trial import Trial
 
-CPU = torch.device("cpu")
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}
-
-
-@pytest.fixture(params=["dense", "conv28", "rendered"])
-def kind(
-    request: pytest.FixtureRequest,
-    digits: Dataset,
-    blobs: Dataset,
-    make_spec: Any,
-    blobs_spec: TrialSpec,
-) -> tuple[Dataset, TrialSpec]:
-    """A data set, and a trial whose constraint is met within a few steps."""
-    if request.param == "rendered":
-        sprites = datasets.load("sprites")
-        return sprites, make_spec(
-            dataset="sprites",
-            dataset_sha256=sprites.sha256,
-            layers=(8,),
-            tau=1000.0,
-            batch_size=8,
-            steps=40,
-        )
-    if request.param == "dense":
-        return digits, make_spec(tau=10.0, batch_size=8, steps=60)
-    return blobs, dataclasses.replace(blobs_spec, tau=100.0, steps=40)
-
-
-def _others(spec: TrialSpec) -> list[TrialSpec]:
-    """Three trials that differ in all that members of a pack may differ in."""
-    return [
-        dataclasses.replace(spec, tau=0.8 * spec.tau, seed=1),
-        dataclasses.replace(spec, width=spec.width + 3, seed=2, lambda_max=3.0),
-        dataclasses.replace(spec, tau=1.2 * spec.tau, width=spec.width + 1, k=5.0, alpha=0.9),
-    ]
-
-
-def _trials(
-    specs: Sequence[TrialSpec], dataset: Dataset, dtype: torch.dtype = torch.float64
-) -> list[Trial]:
-    return [Trial(spec, dataset, CPU, dtype) for spec in specs]
-
-
-def _assert_same(one: TrainState, other: TrainState, **close: float) -> None:
-    for a, b in zip(pytree.tree_leaves(one), pytree.tree_leaves(other), strict=True):
-        torch.testing.assert_close(a, b, **(close or {"rtol": 0, "atol": 0}))
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
@@ -75,8 +27,8 @@ def test_members_of_other_tau_width_and_seed_are_what_they_are_alone(
 ) -> None:
     """In float64 after 30 steps, the BatchNorm statistics and Adam's moments included."""
     dataset, spec = kind
-    specs = _others(dataclasses.replace(spec, objective=objective))
-    trials = _trials(specs, dataset)
+    specs = others(dataclasses.replace(spec, objective=objective))
+    trials = trials_of(specs, dataset)
     pack = Pack(trials)
     alone = [trial.initial_state() for trial in trials]
     joint = pack.join(alone)
@@ -85,7 +37,7 @@ def test_members_of_other_tau_width_and_seed_are_what_they_are_alone(
         alone = [trial.advance(state, step)[0] for trial, state in zip(trials, alone, strict=True)]
     assert any(bool(state.hit) for state in alone), "no trial got as far as its gates"
     for index, state in enumerate(alone):
-        _assert_same(pack.split(joint, index), state, **CLOSE)
+        assert_same(pack.split(joint, index), state, **CLOSE)
     for observed, state in zip(pack.observe(joint, measures), alone, strict=True):
         assert observed.open_gates == int(state.open_gates)
         assert observed.constraint_ma == pytest.approx(state.constraint_ma.item(), rel=1e-7)
@@ -93,12 +45,12 @@ def test_members_of_other_tau_width_and_seed_are_what_they_are_alone(
 
 def test_joining_and_splitting_loses_nothing(kind: tuple[Dataset, TrialSpec]) -> None:
     dataset, spec = kind
-    trials = _trials(_others(spec), dataset, torch.float32)
+    trials = trials_of(others(spec), dataset, torch.float32)
     states = [trial.advance(trial.initial_state(), 0)[0] for trial in trials]
     pack = Pack(trials)
     joint = pack.join(states)
     for index, state in enumerate(states):
-        _assert_same(pack.split(joint, index), state)
+        assert_same(pack.split(joint, index), state)
 
 
 def test_a_member_that_diverges_leaves_its_neighbours_bits_unchanged(
@@ -110,7 +62,7 @@ def test_a_member_that_diverges_leaves_its_neighbours_bits_unchanged(
     assert disturbed[1].result.status is Status.DIVERGED
     assert len(disturbed[1].curve) < 80
     for index in (0, 2):
-        _assert_same(calm[index].state, disturbed[index].state)
+        assert_same(calm[index].state, disturbed[index].state)
 
 
 def test_members_end_when_their_own_steps_are_done(digits: Dataset, make_spec: Any) -> None:
@@ -118,7 +70,7 @@ def test_members_end_when_their_own_steps_are_done(digits: Dataset, make_spec: A
     for spec, trained in zip(specs, _train(specs, digits, torch.float64), strict=True):
         assert trained.curve[-1].step == int(trained.state.step) == spec.steps
         alone = train(Trial(spec, digits, CPU, torch.float64))
-        _assert_same(trained.state, alone.state, **CLOSE)
+        assert_same(trained.state, alone.state, **CLOSE)
 
 
 def test_checkpoints_cross_between_packs_and_trials_alone(
@@ -126,25 +78,25 @@ def test_checkpoints_cross_between_packs_and_trials_alone(
 ) -> None:
     """Begun in a pack, gone on alone; begun alone, gone on in a pack, each at its own step."""
     dataset, spec = kind
-    specs = _others(spec)
-    whole = [train(trial) for trial in _trials(specs, dataset)]
-    _interrupt(specs, dataset, tmp_path / "pack", after=20)
-    for index, trial in enumerate(_trials(specs, dataset)):
-        went_on = train(trial, _hooks(trial.spec, tmp_path / "pack"))
-        _assert_same(went_on.state, whole[index].state, **CLOSE)
+    specs = others(spec)
+    whole = [train(trial) for trial in trials_of(specs, dataset)]
+    interrupt(specs, dataset, tmp_path / "pack", after=20)
+    for index, trial in enumerate(trials_of(specs, dataset)):
+        went_on = train(trial, hooks_in(trial.spec, tmp_path / "pack"))
+        assert_same(went_on.state, whole[index].state, **CLOSE)
     for index, each in enumerate(specs[:2]):
-        _interrupt([each], dataset, tmp_path / "alone", after=10 + 5 * index)
-    trials = _trials(specs, dataset)
-    hooks = [_hooks(trial.spec, tmp_path / "alone") for trial in trials]
+        interrupt([each], dataset, tmp_path / "alone", after=10 + 5 * index)
+    trials = trials_of(specs, dataset)
+    hooks = [hooks_in(trial.spec, tmp_path / "alone") for trial in trials]
     for together, one in zip(train_together(trials, hooks), whole, strict=True):
-        _assert_same(together.state, one.state, **CLOSE)
+        assert_same(together.state, one.state, **CLOSE)
 
 
 @pytest.mark.parametrize("change", [{"layers": (32,)}, {"batch_size": 4}, {"objective": "geco"}])
 def test_trials_of_another_kind_are_refused(
     change: dict[str, Any], digits: Dataset, make_spec: Any
 ) -> None:
-    trials = _trials([make_spec(), make_spec(**change)], digits)
+    trials = trials_of([make_spec(), make_spec(**change)], digits)
     with pytest.raises(UserError, match="cannot be of one pack"):
         Pack(trials)
 
@@ -152,16 +104,4 @@ def test_trials_of_another_kind_are_refused(
 def _train(
     specs: Sequence[TrialSpec], dataset: Dataset, dtype: torch.dtype = torch.float32
 ) -> list[Trained]:
-    return train_together(_trials(specs, dataset, dtype), [Hooks() for _ in specs])
-
-
-def _hooks(spec: TrialSpec, folder: Path) -> Hooks:
-    return Hooks(checkpoints=CheckpointFolder(folder / spec.trial_id, spec.trial_id))
-
-
-def _interrupt(specs: Sequence[TrialSpec], dataset: Dataset, folder: Path, after: int) -> None:
-    asked = itertools.count()
-    hooks = [_hooks(spec, folder) for spec in specs]
-    hooks[0] = dataclasses.replace(hooks[0], should_stop=lambda: next(asked) >= after)
-    with pytest.raises(Interrupted):
-        train_together(_trials(specs, dataset), hooks)
+    return train_together(trials_of(specs, dataset, dtype), [Hooks() for _ in specs])

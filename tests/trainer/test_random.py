@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.random import BLOCK, RandomStream, draw_batches
+from trainer.random import BLOCK, Batches, RandomStream
 
 CPU = torch.device("cpu")
 
@@ -38,7 +38,8 @@ def test_steps_blocks_and_seeds_differ() -> None:
 @settings(max_examples=30, deadline=None)
 @given(count=st.integers(1, 400), batch_size=st.integers(1, 40), seed=st.integers(0, 2**63 - 1))
 def test_every_image_is_drawn_once_an_epoch(count: int, batch_size: int, seed: int) -> None:
-    blocks = [draw_batches(seed, block, batch_size, count) for block in range(3)]
+    batches = Batches(seed, batch_size, count)
+    blocks = [batches.block(number) for number in range(3)]
     stream = torch.cat([block.flatten() for block in blocks])
     assert blocks[0].shape == (BLOCK, batch_size)
     for start in range(0, len(stream) - count + 1, count):

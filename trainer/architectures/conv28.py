@@ -28,4 +28,6 @@ def build(image_shape: ImageShape, width: int, layers: tuple[int, ...]) -> VAE:
     )
 
 
-CONV28 = Architecture("conv28", "the paper's network for 28×28 images", build, default_layers)
+CONV28 = Architecture(
+    "conv28", "the paper's network for 28×28 images", build, default_layers, compile_from=5_000
+)

@@ -28,4 +28,6 @@ def build(image_shape: ImageShape, width: int, layers: tuple[int, ...]) -> VAE:
     )
 
 
-CONV64 = Architecture("conv64", "the paper's network for 64×64 images", build, default_layers)
+CONV64 = Architecture(
+    "conv64", "the paper's network for 64×64 images", build, default_layers, compile_from=10_000
+)

@@ -35,4 +35,6 @@ def _chain(sizes: tuple[int, ...]) -> list[nn.Module]:
     return modules[:-1]
 
 
-DENSE = Architecture("dense", "two linear layers each way", build, default_layers)
+DENSE = Architecture(
+    "dense", "two linear layers each way", build, default_layers, compile_from=30_000
+)

@@ -50,3 +50,6 @@ class Architecture:
     summary: str
     build: Build
     default_layers: DefaultLayers
+    compile_from: int | None = None
+    """Steps from which `--compile auto` compiles a trial: as many as make up for the compiler's
+    time (`benchmarks/two_processes.py --compile`). None: it does not."""
