@@ -16,8 +16,8 @@ from sweeper.words import duration, printer
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     """Write the report, and print the study's table, its answer, and where the report is."""
-    page = write_report(ledger)
     study = Study.read(ledger)
+    page = write_report(study)
     console = printer()
     console.print(as_rich(view_of(study).summary(study)))
     answer = compute_answer(study)
@@ -39,8 +39,8 @@ def as_rich(grid: Grid) -> Table:
 
 def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
     """Write the report, and give the answer for programs."""
-    page = write_report(ledger)
     study = Study.read(ledger)
+    page = write_report(study)
     return {
         "study": study.name,
         "folder": str(ledger.folder),

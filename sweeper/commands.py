@@ -5,17 +5,18 @@ from __future__ import annotations
 import json as json_format
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from sweeper import options as opt
+from sweeper import watch as view
 from sweeper.execute import STUDIES_FOLDER
 from sweeper.ledger import Ledger
-from sweeper.run_record import KILLED, RUNNING
 from sweeper.setting import fetch, load_or_fetch
+from sweeper.status import read_status
 from sweeper.words import printer
 from trainer import datasets
 from trainer.errors import UserError, unknown_name
@@ -31,9 +32,9 @@ def find_study(name: str | None) -> Ledger:
     """
     if name is None:
         return _only_study()
-    for folder in (Path(name), STUDIES_FOLDER / name):
-        if Ledger(folder).exists:
-            return Ledger(folder)
+    for place in (name, STUDIES_FOLDER / name):
+        if Ledger(place).exists:
+            return Ledger(place)
     known = [ledger.folder.name for ledger in _studies(STUDIES_FOLDER)]
     if known:
         raise unknown_name("study", name, known)
@@ -48,29 +49,30 @@ def _only_study() -> Ledger:
     raise UserError(f"name a study of {STUDIES_FOLDER}/ ({names}) or give its folder")
 
 
-def status(study: opt.StudyArgument = None, json: opt.JsonOption = False) -> None:
-    """Tell how far a study is, from its ledger alone."""
+def status(
+    study: opt.StudyArgument = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on showing it until its run ends.")
+    ] = False,
+    json: opt.JsonOption = False,
+) -> None:
+    """Tell how far a study is, from its ledger alone: one that runs, or one that was killed."""
+    if watch and json:
+        raise UserError("--json tells once; leave --watch away")
     ledger = find_study(study)
-    summary = _summary(ledger)
     if json:
-        print(json_format.dumps(summary))
+        print(json_format.dumps(read_status(ledger).to_json()))
         return
     from analysis import Study
     from analysis.views import view_of
     from sweeper.answer import as_rich
 
     console = printer()
-    counts = ", ".join(f"{count} {name}" for name, count in summary["statuses"].items())
-    console.print(
-        f"{summary['folder']}: {summary['study']} on {', '.join(summary['datasets'])}, "
-        f"{summary['finished']} of {summary['asked']} trials done"
-        + (f" ({counts})" if counts else "")
-    )
-    last = summary["last_run"]
-    if last:
-        console.print(f"last run: {last['outcome']}, started {last['started_at'][:19]} UTC")
-        console.print(f"  {last['command']}")
-    if summary["finished"]:
+    if watch:
+        view.watch(ledger, console)
+    now = read_status(ledger)
+    console.print(view.render(now, console))
+    if now.finished:
         console.print()
         study_read = Study.read(ledger)
         console.print(as_rich(view_of(study_read).summary(study_read)))
@@ -78,9 +80,9 @@ def status(study: opt.StudyArgument = None, json: opt.JsonOption = False) -> Non
 
 def report(study: opt.StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
-    from analysis import write_report  # loads matplotlib
+    from analysis import Study, write_report  # loads matplotlib
 
-    print(write_report(find_study(study)))
+    print(write_report(Study.read(find_study(study))))
 
 
 def list_studies(
@@ -88,28 +90,28 @@ def list_studies(
     json: opt.JsonOption = False,
 ) -> None:
     """List the studies of a folder."""
-    summaries, damaged = [], []
+    found, damaged = [], []
     for ledger in _studies(folder):
         try:
-            summaries.append(_summary(ledger))
-        except UserError as error:
+            found.append(read_status(ledger))
+        except (UserError, OSError) as error:
             damaged.append(str(error))
     for message in damaged:
         print(f"warning: {message}", file=sys.stderr)
     if json:
-        print(json_format.dumps(summaries))
+        print(json_format.dumps([each.to_json() for each in found]))
         return
-    if not summaries:
+    if not found:
         print(f"no studies in {folder}/; begin with `sweeper run pareto`")
         return
     table = Table("study", "data sets", "trials", "feasible", "last run", box=None, pad_edge=False)
-    for summary in summaries:
+    for each in found:
         table.add_row(
-            summary["folder"],
-            ", ".join(summary["datasets"]),
-            f"{summary['finished']} of {summary['asked']}",
-            str(summary["statuses"].get("feasible", 0)),
-            (summary["last_run"] or {}).get("outcome", "–"),
+            each.folder,
+            ", ".join(each.datasets),
+            f"{each.finished} of {each.asked}",
+            str(each.statuses.get("feasible", 0)),
+            (each.last_run or {}).get("outcome", "–"),
         )
     printer().print(table)
 
@@ -162,21 +164,3 @@ def data_show(
 def _studies(folder: Path) -> list[Ledger]:
     ledgers = [Ledger(path) for path in sorted(folder.glob("*")) if path.is_dir()]
     return [ledger for ledger in ledgers if ledger.exists]
-
-
-def _summary(ledger: Ledger) -> dict[str, Any]:
-    manifest = ledger.manifest()
-    rows = ledger.rows().select(["trial_id", "status"]).to_pydict()
-    asked = set(manifest["asked"])
-    last_run = dict(manifest["runs"][-1]) if manifest["runs"] else None
-    if last_run and last_run["outcome"] == RUNNING and not ledger.in_use:
-        last_run["outcome"] = KILLED
-    return {
-        "folder": str(ledger.folder),
-        "study": manifest["study"],
-        "datasets": list(manifest["settings"]),
-        "asked": len(asked) + len(manifest["waiting"]),
-        "finished": len(asked.intersection(rows["trial_id"])),
-        "statuses": {name: rows["status"].count(name) for name in sorted(set(rows["status"]))},
-        "last_run": last_run,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from sweeper.job import Finished, Progress
 from sweeper.study import Sequel
-from sweeper.words import duration
+from sweeper.words import roughly
 from trainer.spec import TrialSpec
 
 TRAINING, FAILED = "training", "failed"
@@ -151,9 +152,9 @@ class Display:
 
     def _summary(self) -> str:
         elapsed = time.monotonic() - self._began
-        text = f"{self._count()} trials, {duration(elapsed)} elapsed"
+        text = f"{self._count()} trials, {roughly(elapsed)} elapsed"
         remaining = self._remaining(elapsed)
-        return text if remaining is None else f"{text}, about {duration(remaining)} to go"
+        return text if remaining is None else f"{text}, about {roughly(remaining)} to go"
 
     def _remaining(self, elapsed: float) -> float | None:
         """Estimate the seconds to go from the steps that this run has taken so far."""
@@ -175,7 +176,7 @@ class Display:
         for row in self._visible():
             first = [row.spec.dataset] if self._several_datasets else []
             table.add_row(*first, *_cells(row))
-        return Group(table, Text(self._summary(), style="dim"))
+        return Group(table, Text(), Text(self._summary(), style="dim"))
 
     def _visible(self) -> list[_Row]:
         """Choose the rows that fit: all in training, then those that ended last."""
@@ -186,6 +187,15 @@ class Display:
         return [*shown, *training[:room]]
 
 
+def progress_bar(step: int, steps: int) -> ProgressBar:
+    """Draw how far a trial is. The colours of how it ended are its status's alone."""
+    return ProgressBar(steps, step, width=20, complete_style="cyan", finished_style="dim")
+
+
+def _weight(multiplier: float) -> str:
+    return f"{multiplier:.3f}" if multiplier >= 0.001 else f"{multiplier:.0e}"
+
+
 def _cells(row: _Row) -> list[RenderableType]:
     spec = row.spec
     return [
@@ -193,9 +203,9 @@ def _cells(row: _Row) -> list[RenderableType]:
         str(spec.width),
         str(spec.seed),
         f"{row.step:,}",
-        ProgressBar(total=spec.steps, completed=row.step, width=20),
-        "" if row.sse is None else f"{row.sse:.3f}",
+        progress_bar(row.step, spec.steps),
+        "" if row.sse is None or math.isnan(row.sse) else f"{row.sse:.3f}",
         "" if row.open_gates is None else str(row.open_gates),
-        "" if row.multiplier is None else f"{row.multiplier:.3g}",
+        "" if row.multiplier is None else _weight(row.multiplier),
         Text(row.status, style=STYLES.get(row.status, "")),
     ]

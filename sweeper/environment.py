@@ -19,6 +19,11 @@ def package_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
+def token_path() -> Path:
+    """Say where Ray keeps the secret that its servers ask for."""
+    return Path.home() / ".ray" / "auth_token"
+
+
 def git_commit() -> str | None:
     """Give the commit of the checkout this package runs from, or None outside of one.
 

@@ -13,7 +13,9 @@ from itertools import chain
 import torch
 
 from sweeper.backends import expected_workers
-from sweeper.packs import Packs, form_packs, usual_pack
+from sweeper.compilation import is_compiled, settle_compile
+from sweeper.pack_size import pack_size
+from sweeper.packs import Packs, form_packs
 from sweeper.plan import Work
 from sweeper.run_record import RunOptions
 from sweeper.schema import CURVE_SCHEMA
@@ -21,7 +23,7 @@ from sweeper.study import StudyPlan
 from sweeper.words import duration, size
 from trainer.curve import POINTS
 from trainer.export import model_file
-from trainer.hardware import choose_device
+from trainer.hardware import choose_device, set_precision
 from trainer.program import program_of
 from trainer.spec import TrialSpec
 from trainer.trial import Trial, on_device
@@ -43,6 +45,8 @@ class Kind:
     steps: int
     pack: int
     """How many are trained together."""
+    compiled: bool
+    """Whether their step is."""
     seconds_per_step: float
     """Of one trial among those of the widest pack, measured in one process."""
     bytes_per_trial: int
@@ -61,6 +65,8 @@ class Estimate:
     impossible: int
     """They follow on trials that diverged."""
     workers: int
+    note: str
+    """What has to be said of the way they would be trained, if anything."""
     kinds: tuple[Kind, ...]
     seconds: float
     """Wall time, without starting the workers."""
@@ -79,6 +85,7 @@ class Estimate:
             f"         {kind.trials} {kind.dataset} {kind.objective}: {kind.steps:,} steps each, "
             f"{1e3 * kind.seconds_per_step:.2f} ms a step measured in one process"
             + (f", {kind.pack} together" if kind.pack > 1 else "")
+            + (", compiled" if kind.compiled else "")
             for kind in self.kinds
         ]
         return "\n".join(
@@ -88,6 +95,7 @@ class Estimate:
                 f"{self.to_train} to train",
                 *kinds,
                 f"workers  {self.workers}",
+                *([f"note     {self.note}"] if self.note else []),
                 f"time     about {duration(self.seconds)}",
                 f"memory   {size(self.memory_bytes)} a worker",
                 f"disk     {size(self.disk_bytes)}",
@@ -102,13 +110,15 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
         UserError: if the device cannot be used.
     """
     device = choose_device(options.device)
+    set_precision(strict=options.strict_float32)
     # Of a trial that waits for another's error, any τ takes as long.
     waiting = [sequel.spec(error=1.0) for sequel in work.waiting]
     to_train = len(work.missing) + len(waiting)
     workers = min(expected_workers(options), max(1, to_train))
-    most = options.pack or usual_pack(device.type)
+    most = pack_size(options, plan, work, device=device.type, workers=workers)
     rounds = [form_packs(specs, most, workers) for specs in (work.missing, waiting)]
-    kinds = _measure(plan, [*chain(*rounds)], device)
+    wish, note = settle_compile(options, work, device.type, most)
+    kinds = _measure(plan, [*chain(*rounds)], device, wish)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,
@@ -118,6 +128,7 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
         to_train=to_train,
         impossible=len(work.impossible),
         workers=workers,
+        note=note,
         kinds=tuple(kinds.values()),
         seconds=sum(_schedule(packs, kinds, workers) for packs in rounds),
         memory_bytes=peak if sys.platform == "darwin" else 1024 * peak,
@@ -128,26 +139,32 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
 Kinds = dict[tuple[str, str, int], Kind]
 
 
-def _measure(plan: StudyPlan, packs: Sequence[Pack], device: torch.device) -> Kinds:
+def _measure(
+    plan: StudyPlan, packs: Sequence[Pack], device: torch.device, wish: bool | None
+) -> Kinds:
     """Take the first pack of each kind, which is the widest, for all of them."""
     by_kind: dict[tuple[str, str, int], list[Pack]] = {}
     for pack in packs:
         by_kind.setdefault(_kind(pack), []).append(pack)
-    return {kind: _measure_kind(plan, members, device) for kind, members in by_kind.items()}
+    return {kind: _measure_kind(plan, members, device, wish) for kind, members in by_kind.items()}
 
 
-def _measure_kind(plan: StudyPlan, packs: list[Pack], device: torch.device) -> Kind:
+def _measure_kind(
+    plan: StudyPlan, packs: list[Pack], device: torch.device, wish: bool | None
+) -> Kind:
     first = packs[0][0]
     dataset = plan.dataset(first.dataset)
     images = on_device(dataset.train, device)
     trials = [Trial(spec, dataset, device, images=images) for spec in packs[0]]
+    compiled = is_compiled(packs[0], device.type, wish)
     return Kind(
         dataset=first.dataset,
         objective=first.objective,
         trials=sum(map(len, packs)),
         pack=len(trials),
         steps=first.steps,
-        seconds_per_step=_seconds_per_step(trials) / len(trials),
+        compiled=compiled,
+        seconds_per_step=_seconds_per_step(trials, compiled=compiled) / len(trials),
         bytes_per_trial=_disk_bytes(trials[0]),
     )
 
@@ -156,11 +173,11 @@ def _kind(pack: Pack) -> tuple[str, str, int]:
     return pack[0].dataset, pack[0].objective, pack[0].steps
 
 
-def _seconds_per_step(trials: Sequence[Trial]) -> float:
+def _seconds_per_step(trials: Sequence[Trial], *, compiled: bool) -> float:
     """Time a step of all of these trials together."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
-    program = program_of(trials)
+    program = program_of(trials, compiled=compiled)
     state, step, began = program.join([trial.initial_state() for trial in trials]), 0, 0.0
     while step <= WARM_UP or time.perf_counter() - began < MEASURED_SECONDS:
         if step == WARM_UP:

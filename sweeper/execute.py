@@ -8,11 +8,12 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 
+from sweeper.compilation import parse_compile
 from sweeper.interruption import EXIT_INTERRUPTED
 from sweeper.ledger import Ledger
 from sweeper.options import RunningOptions, spread_options
@@ -20,6 +21,9 @@ from sweeper.packs import parse_pack
 from sweeper.run_record import RunOptions, RunSummary
 from sweeper.study import StudyPlan
 from trainer.errors import UserError
+
+if TYPE_CHECKING:
+    from sweeper.display import Display
 
 STUDIES_FOLDER = Path("studies")
 
@@ -48,8 +52,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _refuse(str(error))
         except OSError as error:
             # Nothing is half-written: every file is written whole or not at all.
-            where = f": {error.filename}" if error.filename else ""
-            _refuse(f"{error.strerror or error}{where}")
+            _refuse(_in_words(error))
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -60,6 +63,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def study_command(command: Callable[..., None]) -> Callable[..., None]:
     """Make a study's command of a function that takes groups of options (`sweeper.options`)."""
     return guarded(spread_options(command))
+
+
+def _in_words(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"
 
 
 def _refuse(message: str) -> None:
@@ -83,7 +91,6 @@ def execute(plan: StudyPlan, running: RunningOptions, console: Console, *, folde
     from sweeper.backends import check_options  # loads torch
     from sweeper.display import Display
     from sweeper.plan import outstanding, warnings
-    from sweeper.run import run_study
 
     options = _run_options(running, STUDIES_FOLDER / folder)
     display = Display(console, quiet=running.json)
@@ -96,16 +103,12 @@ def execute(plan: StudyPlan, running: RunningOptions, console: Console, *, folde
         work = outstanding(plan, Ledger(options.folder))
         print(estimate(plan, work, options).render(as_json=running.json))
         return
-    summary = run_study(plan, options, display)
-    if summary.outcome == "interrupted":
-        display.note(_how_to_go_on(options))
-        raise typer.Exit(EXIT_INTERRUPTED)
-    _tell(Ledger(options.folder), summary, json=running.json)
+    _run_and_tell(plan, options, display, json=running.json)
 
 
 def _run_options(running: RunningOptions, folder: Path) -> RunOptions:
     return RunOptions(
-        folder=running.study or folder,
+        folder=running.study or str(folder),
         command=typed_command(),
         backend=running.backend,
         address=running.address,
@@ -114,13 +117,37 @@ def _run_options(running: RunningOptions, folder: Path) -> RunOptions:
         pack=parse_pack(running.pack),
         data_dir=running.data_dir,
         checkpoint_seconds=running.checkpoint_seconds,
+        strict_float32=running.strict_float32,
+        compile=parse_compile(running.compile),
     )
 
 
-def _how_to_go_on(options: RunOptions) -> str:
+def _run_and_tell(plan: StudyPlan, options: RunOptions, display: Display, *, json: bool) -> None:
+    from sweeper.run import run_study
+
+    try:
+        summary = run_study(plan, options, display)
+        if summary.outcome == "interrupted":
+            display.note(_how_to_go_on(options, "the others' state is saved"))
+            raise typer.Exit(EXIT_INTERRUPTED)
+        _tell(Ledger(options.folder), summary, json=json)
+    except KeyboardInterrupt:
+        display.note(_how_to_go_on(options, "the others go on from their last checkpoints"))
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except OSError as error:
+        if not display.trained and not display.failures:
+            raise  # refused before anything was trained
+        display.note(
+            f"error: {_in_words(error)}; what the ledger has is safe: mend that and run the same "
+            f"command again:\n  {options.command}"
+        )
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def _how_to_go_on(options: RunOptions, others: str) -> str:
     done = len(Ledger(options.folder).finished())
     return (
-        f"interrupted: {done} trials are done, the others' state is saved; "
+        f"interrupted: {done} trials are done, {others}; "
         f"to go on, run the same command again:\n  {options.command}"
     )
 
@@ -132,5 +159,5 @@ def _tell(ledger: Ledger, summary: RunSummary, *, json: bool) -> None:
         print(json_format.dumps(answer_json(ledger, summary)))
     else:
         print_answer(ledger, summary)
-    if summary.failed:
+    if summary.failed or summary.outcome == "failed":
         raise typer.Exit(EXIT_FAILED)

@@ -13,9 +13,14 @@ class Job:
     """The study's name, for example `pareto`."""
     folder: str
     """The study's folder, on storage that every worker can write to."""
+    run: str = ""
+    """What tells this run from others of the study."""
     device: str = "auto"
     data_dir: str | None = None
     checkpoint_seconds: float = 20.0
+    strict_float32: bool = False
+    compile: bool | None = False
+    """See `sweeper.compilation.is_compiled`."""
 
 
 @dataclass(frozen=True)

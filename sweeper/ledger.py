@@ -7,41 +7,43 @@ or not at all: a row that can be read stands for a trial that is complete, whate
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
-import json
 import logging
 import math
-import os
-import shutil
-import socket
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sweeper.schema import CURVE_SCHEMA, SCHEMA_VERSION, TRIAL_SCHEMA
-from sweeper.tables import read_row, read_table, to_parquet
+from sweeper import lock
+from sweeper.manifest import MANIFEST, read_manifest, write_manifest
+from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.stop_file import PREFIX as STOP
+from sweeper.storage import open_folder
+from sweeper.tables import decode, decode_row, encode
 from sweeper.trial_record import TrialRecord
+from sweeper.volumes import Volumes
 from trainer.errors import UserError
-from trainer.files import write_atomic
+from trainer.files import UNFINISHED, Folder, LocalFolder
 from trainer.spec import Status
 
-FORMAT = "bottleneck-sweeper-study"
-MANIFEST_KEYS = {
-    "schema_version": int,
-    "study": str,
-    "settings": dict,
-    "request": dict,
-    "asked": list,
-    "waiting": list,
-    "runs": list,
-}
+ATTEMPT = "attempt.json"
+"""Beside a trial's checkpoints: how often it was begun, and when first."""
+
+ROW = re.compile(r"([0-9a-f]{16})\.parquet")
+
+ENDS = ("trial_id", "status", "train_sse")
+"""What has to be known of each trial to tell what is missing."""
+
+VOLUME = 500
+"""Trials in a volume: few files for many trials, and little to write at a time."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,54 +51,45 @@ logger = logging.getLogger(__name__)
 class Ledger:
     """A study's folder. Reading needs no lock; the run that writes to it holds `locked()`.
 
+    What it has read of a finished trial it does not read again, since that never changes.
+
+    Args:
+        place: a path, or the URI of any storage that pyarrow opens.
+
     Raises:
-        UserError: if the folder holds something else, or a study of a newer schema.
+        UserError: if no storage of that kind is known.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        self.trials = self.folder / "trials"
-        self.curves = self.folder / "curves"
-        self.models = self.folder / "models"
-        self.samples = self.folder / "samples"
-        self.checkpoints = self.folder / "checkpoints"
-        self.report = self.folder / "report"
-        self._manifest_path = self.folder / "study.json"
+    def __init__(self, place: Path | str) -> None:
+        self.folder: Folder = open_folder(place)
+        self.trials = self.folder.folder("trials")
+        self.curves = self.folder.folder("curves")
+        self.models = self.folder.folder("models")
+        self.samples = self.folder.folder("samples")
+        self.checkpoints = self.folder.folder("checkpoints")
+        self.report = self.folder.folder("report")
+        self._volumes = Volumes(self.trials, self.curves)
+        self._errors: dict[str, float] = {}
+        self._bound: dict[str, str] = {}  # trial → its volume
+        self._volumes_read: set[str] = set()
+        self._damaged: set[str] = set()
 
     @property
     def exists(self) -> bool:
         """Whether a study was started in this folder."""
-        return self._manifest_path.exists()
+        return self.folder.has(MANIFEST)
 
     def manifest(self) -> dict[str, Any]:
-        """Read `study.json`: the request, the versions, and what each run cost."""
-        if not self.exists:
-            raise UserError(f"{self.folder} holds no study (no study.json); see `sweeper list`")
-        try:
-            manifest = json.loads(self._manifest_path.read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self._manifest_path} cannot be read: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise UserError(f"{self._manifest_path} is not a study of this program")
-        version = manifest.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise UserError(
-                f"{self.folder} was written with schema {version}, this "
-                f"version reads up to {SCHEMA_VERSION}; upgrade bottleneck-sweeper"
-            )
-        manifest = _upgrade(manifest)
-        for key, kind in MANIFEST_KEYS.items():
-            if not isinstance(manifest.get(key), kind):
-                raise UserError(
-                    f"{self._manifest_path} is damaged: {key!r} is missing or of another kind; "
-                    "restore it, or move its folder away and run the study again"
-                )
-        return manifest
+        """Read `study.json`: the request, the versions, and what each run cost.
+
+        Raises:
+            UserError: if the folder holds no study, or one that this version cannot read.
+        """
+        return read_manifest(self.folder)
 
     def write_manifest(self, content: dict[str, Any]) -> None:
         """Replace `study.json`."""
-        manifest = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **content}
-        write_atomic(self._manifest_path, (json.dumps(manifest, indent=2) + "\n").encode())
+        write_manifest(self.folder, content)
 
     def refuse_strangers(self) -> None:
         """Refuse a folder that is used for something else.
@@ -104,80 +97,106 @@ class Ledger:
         Raises:
             UserError: if it is no folder, or holds files but no study.
         """
-        if self.folder.exists() and not self.folder.is_dir():
+        if isinstance(self.folder, LocalFolder) and self.folder.path.is_file():
             raise UserError(f"{self.folder} is a file; give a folder with --study")
-        if not self.exists and self.folder.is_dir():
-            strangers = [path.name for path in self.folder.iterdir() if path.name != "lock"]
-            if strangers:
-                raise UserError(
-                    f"{self.folder} is not empty and holds no study (found {strangers[0]!r}); "
-                    "give an empty or new folder with --study"
-                )
+        if self.exists:
+            return
+        ours = (lock.LOCK, UNFINISHED)  # of a run that was killed while it wrote the first file
+        strangers = [name for name in self.folder.names() if not name.endswith(ours)]
+        if strangers:
+            raise UserError(
+                f"{self.folder} is not empty and holds no study (found {strangers[0]!r}); "
+                "give an empty or new folder with --study"
+            )
 
     @property
-    def in_use(self) -> bool:
-        """Whether a run holds the folder at this moment, on this machine or over its storage."""
-        lock = self.folder / "lock"
-        if not lock.exists():
-            return False
-        with lock.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+    def holder(self) -> str | None:
+        """Who runs the study at this moment, on this machine or over its storage."""
+        return lock.holder(self.folder)
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for one run; the kernel lets go of it when the process ends.
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for one run.
 
         Raises:
             UserError: if another run holds it, with that run's process and host.
         """
-        made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = self.folder / "lock"
-        with lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise UserError(
-                    f"{self.folder} is in use by {holder}; wait for it, stop it, "
-                    "or give another folder with --study"
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            try:
-                yield
-            finally:
-                if not self.exists and [path.name for path in self.folder.iterdir()] == ["lock"]:
-                    lock.unlink()  # the run was refused before it began: leave nothing behind
-                    with contextlib.suppress(OSError):  # not empty: another study came to be
-                        for path in made:
-                            path.rmdir()
+        return lock.held(self.folder)
 
     def record(self, record: TrialRecord) -> None:
         """Keep a trial: its row last, after which only a failed one needs its checkpoints."""
         trial_id = record.spec.trial_id
         if record.curves is not None:
-            write_atomic(self.curves / f"{trial_id}.parquet", to_parquet(record.curves))
+            self.curves.write(f"{trial_id}.parquet", encode(record.curves))
         if record.model is not None:
-            write_atomic(self.models / f"{trial_id}.safetensors", record.model)
+            self.models.write(f"{trial_id}.safetensors", record.model)
         if record.samples is not None:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **record.samples)
-            write_atomic(self.samples / f"{trial_id}.npz", buffer.getvalue())
-        write_atomic(self.trials / f"{trial_id}.parquet", to_parquet(record.row()))
+            self.samples.write(f"{trial_id}.npz", buffer.getvalue())
+        self.trials.write(f"{trial_id}.parquet", encode(record.row()))
         if record.result.status is not Status.FAILED:
-            shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
+            self.checkpoints.folder(trial_id).clear()
 
-    def remove_leftovers(self) -> None:
-        """Remove checkpoints of finished trials: a worker outlived its killed run by a moment."""
-        for trial_id in self.finished():
-            shutil.rmtree(self.checkpoints / trial_id, ignore_errors=True)
+    def tidy(self) -> list[str]:
+        """Make ready for a run, which holds the folder.
+
+        Checkpoints of finished trials go, which a worker left that outlived its killed run by a
+        moment, and what was left of stopping, writing a file or binding trials when that was
+        killed.
+        Volumes that are damaged are set aside.
+
+        Returns:
+            `damaged()`, as it was.
+        """
+        damaged = self.damaged()
+        for name in set(self._volumes.names()) & set(damaged):
+            self.folder.folder("damaged").write(name, self.trials.read(name))
+            self.trials.remove(name)
+        self._volumes.remove_unfinished()
+        for folder in (self.folder, self.trials, self.curves, self.models, self.samples):
+            for name in folder.names():
+                if name.endswith(UNFINISHED) or name.startswith(STOP):
+                    folder.remove(name)
+        for trial_id in self.checkpoints.names():
+            if trial_id in self._errors:
+                self.checkpoints.folder(trial_id).clear()
+        self.bind()
+        return damaged
+
+    def bind(self) -> None:
+        """Bind finished trials into volumes, as long as there are enough; see `sweeper.volumes`.
+
+        Only the run that holds the folder may do so.
+
+        Raises:
+            OSError: if that cannot be written; nothing is lost.
+        """
+        self._look()
+        loose = [trial_id for trial_id in self._loose() if trial_id in self._errors]
+        left = [trial_id for trial_id in loose if trial_id in self._bound]
+        if left:  # of a run that was killed while it did this
+            curves = self._bound_curves(left)
+            for trial_id in left:
+                self._remove_loose(trial_id, with_curve=trial_id in curves)
+        loose = [trial_id for trial_id in loose if trial_id not in self._bound]
+        for first in range(0, len(loose) - VOLUME + 1, VOLUME):
+            self._bind(loose[first : first + VOLUME])
+        self._look()
+
+    def _bind(self, batch: list[str]) -> None:
+        rows = {trial_id: self._read_loose(trial_id) for trial_id in batch}
+        curves = self.curves_of(batch)
+        self._volumes.bind(
+            pa.concat_tables([row for row in rows.values() if row is not None]), curves
+        )
+        for trial_id, row in rows.items():
+            if row is not None:
+                self._remove_loose(trial_id, with_curve=trial_id in curves)
+
+    def _remove_loose(self, trial_id: str, *, with_curve: bool) -> None:
+        if with_curve:  # and not one that could not be read just now
+            self.curves.remove(f"{trial_id}.parquet")
+        self.trials.remove(f"{trial_id}.parquet")  # last: a row that is left tells of both
 
     def rows(self) -> pa.Table:
         """Read all rows, in the order the trials finished.
@@ -185,19 +204,29 @@ class Ledger:
         A row that cannot be read (which only damage to the disk can cause) is left out, so that
         its trial is trained again; `damaged()` names it.
         """
-        tables = [table for _, table in self._read_rows() if table is not None]
-        if not tables:
-            return TRIAL_SCHEMA.empty_table()
-        return pa.concat_tables(tables).sort_by([("finished_at", "ascending")])
+        # Loose ones first: what is bound meanwhile is met again in a volume, never missed.
+        loose = [self._read_loose(trial_id) for trial_id in self._loose()]
+        volumes = [self._read_volume(name) for name in self._volumes.names()]
+        found = [table for table in (*volumes, *loose) if table is not None]
+        table = _first_of_each(pa.concat_tables([TRIAL_SCHEMA.empty_table(), *found]))
+        return table.sort_by([("finished_at", "ascending")])
 
-    def damaged(self) -> list[Path]:
-        """List the rows that cannot be read."""
-        return [path for path, table in self._read_rows() if table is None]
+    def damaged(self) -> list[str]:
+        """Name the files in `trials` that cannot be read: the row of a trial, or a volume.
+
+        What they held has to be trained again.
+        """
+        self._look()
+        return sorted(self._damaged)
 
     def row(self, trial_id: str) -> dict[str, Any] | None:
         """Read one trial's row; None if it has none that can be read."""
-        table = read_row(self.trials / f"{trial_id}.parquet")
-        return None if table is None else dict(table.to_pylist()[0])
+        row = self._read_loose(trial_id)
+        if row is None:
+            self._look()
+            volume = self._read_volume(self._bound[trial_id]) if trial_id in self._bound else None
+            row = volume and volume.filter(pc.field("trial_id") == trial_id)
+        return None if row is None else dict(row.to_pylist()[0])
 
     def finished(self) -> set[str]:
         """List the ids of trials that need not be trained: all that have a row and an answer."""
@@ -205,46 +234,114 @@ class Ledger:
 
     def errors(self) -> dict[str, float]:
         """Give the `train_sse` that each finished trial ended with; NaN for one that diverged."""
-        rows = self.rows().select(["trial_id", "status", "train_sse"]).to_pylist()
-        return {
-            row["trial_id"]: math.nan if row["status"] == Status.DIVERGED else row["train_sse"]
-            for row in rows
-            if row["status"] != Status.FAILED
-        }
+        self._look()
+        return dict(self._errors)
 
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""
-        path = self.curves / f"{trial_id}.parquet"
-        table = read_table(path) if path.exists() else None
-        return CURVE_SCHEMA.empty_table() if table is None else table
+        return self.curves_of([trial_id]).get(trial_id, CURVE_SCHEMA.empty_table())
+
+    def curves_of(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
+        """Read the curves of those of these trials that have any that can be read.
+
+        To ask once for many is much faster than to ask for each, since they lie in volumes.
+        """
+        loose = {trial_id: self._loose_curve(trial_id) for trial_id in trial_ids}
+        found = {trial_id: curve for trial_id, curve in loose.items() if curve is not None}
+        self._look()
+        return found | self._bound_curves(loose.keys() - found.keys())
+
+    def _bound_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
+        found: dict[str, pa.Table] = {}
+        by_volume: dict[str, set[str]] = {}
+        for trial_id in trial_ids:
+            if trial_id in self._bound:
+                by_volume.setdefault(self._bound[trial_id], set()).add(trial_id)
+        for volume, wanted in by_volume.items():
+            with _telling_damage(f"the curves of {self.trials.at(volume)}"):
+                curves = self._volumes.curves(volume)
+                found |= {trial_id: curve for trial_id, curve in curves if trial_id in wanted}
+        return found
+
+    def _loose_curve(self, trial_id: str) -> pa.Table | None:
+        name = f"{trial_id}.parquet"
+        with _telling_damage(self.curves.at(name)), contextlib.suppress(FileNotFoundError):
+            return decode(self.curves.read(name))
+        return None
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
         """Read one trial's sample images; empty if it has none that can be read."""
-        path = self.samples / f"{trial_id}.npz"
-        if not path.exists():
-            return {}
-        try:
-            with np.load(path, allow_pickle=False) as archive:
+        name = f"{trial_id}.npz"
+        with _telling_damage(self.samples.at(name)), contextlib.suppress(FileNotFoundError):
+            content = io.BytesIO(self.samples.read(name))
+            with np.load(content, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            logger.warning("%s cannot be read: %s", path, error)
-            return {}
+        return {}
 
-    def _read_rows(self) -> Iterator[tuple[Path, pa.Table | None]]:
-        for path in sorted(self.trials.glob("*.parquet")):
-            yield path, read_row(path)
+    def _look(self) -> None:
+        """Read of each finished trial that has come since the last time how it ended."""
+        for trial_id in self._loose():
+            if trial_id not in self._errors:
+                row = self._read_loose(trial_id)
+                self._note(row)
+        for name in self._volumes.names():
+            if name not in self._volumes_read:
+                rows = self._read_volume(name, ENDS)
+                if rows is not None:
+                    self._note(rows)
+                    self._bound.update(dict.fromkeys(rows["trial_id"].to_pylist(), name))
+                    self._volumes_read.add(name)
+
+    def _note(self, rows: pa.Table | None) -> None:
+        for row in [] if rows is None else rows.select(ENDS).to_pylist():
+            if row["status"] != Status.FAILED:
+                diverged = row["status"] == Status.DIVERGED
+                self._errors[row["trial_id"]] = math.nan if diverged else row["train_sse"]
+
+    def _loose(self) -> list[str]:
+        """List the trials that have a row of their own."""
+        return [match[1] for match in map(ROW.fullmatch, self.trials.names()) if match]
+
+    def _read_loose(self, trial_id: str) -> pa.Table | None:
+        name = f"{trial_id}.parquet"
+        try:
+            row = decode_row(self.trials.read(name), trial_id)
+        except FileNotFoundError:  # bound since it was listed
+            return None
+        except ValueError as error:
+            self._tell_damage(name, error)
+            return None
+        self._damaged.discard(name)
+        return row
+
+    def _read_volume(self, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        try:
+            return self._volumes.rows(name, columns)
+        except ValueError as error:
+            self._tell_damage(name, error)
+            return None
+
+    def _tell_damage(self, name: str, error: ValueError) -> None:
+        if name not in self._damaged:
+            logger.warning("%s cannot be read: %s", self.trials.at(name), error)
+            self._damaged.add(name)
 
 
-def _upgrade(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Bring what an older version wrote to the present form."""
-    if manifest.get("schema_version") != 1:
-        return manifest
-    kept = {key: value for key, value in manifest.items() if key not in ("dataset", "setting")}
-    setting = manifest.get("setting")
-    if isinstance(setting, dict):  # which was of the only data set
-        setting = {name: value for name, value in setting.items() if name != "dataset"}
-        kept["settings"] = {manifest.get("dataset"): setting}
-    return {"waiting": [], **kept}
+@contextlib.contextmanager
+def _telling_damage(what: str) -> Iterator[None]:
+    """Do without what is damaged, which no result depends on."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        logger.warning("%s cannot be read: %s", what, error)
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """Drop the rows of trials that an earlier row is of."""
+    first: dict[str, int] = {}
+    for place, trial_id in enumerate(table["trial_id"].to_pylist()):
+        first.setdefault(trial_id, place)
+    return table if len(first) == len(table) else table.take(list(first.values()))
 
 
 def now() -> datetime:

@@ -81,11 +81,15 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningOptions:
-    """Where and with what a study is run; its results do not depend on it."""
+    """Where and with what a study is run; its results depend on it in their rounding at most."""
 
     study: Annotated[
-        Path | None,
-        _running("--study", help="Its folder. Default: studies/, and the study's name."),
+        str | None,
+        _running(
+            "--study",
+            help="Its folder, or storage as s3://bucket/name. Default: studies/, and the study's "
+            "name.",
+        ),
     ] = None
     backend: Annotated[
         str, _running(help="ray, or local for one trial at a time in this process.")
@@ -102,7 +106,7 @@ class RunningOptions:
         str,
         _running(
             help="Trials that a worker trains together, as one program: a number, or auto, which "
-            "is 1 on a CPU and 16 on a GPU."
+            "is 1 on a CPU and on a GPU what its memory allows (16 on a cluster)."
         ),
     ] = "auto"
     data_dir: Annotated[
@@ -112,6 +116,16 @@ class RunningOptions:
     checkpoint_seconds: Annotated[
         float, _running(min=0.0, help="Least seconds between two checkpoints of a trial.")
     ] = 20.0
+    strict_float32: Annotated[
+        bool, _running("--strict-float32", help="No TF32 on a GPU: slower, more exact.")
+    ] = False
+    compile: Annotated[
+        str,
+        _running(
+            help="Compile the training step, on a CPU: on, off, or auto, for trials long enough "
+            "to make up for it."
+        ),
+    ] = "auto"
     dry_run: Annotated[
         bool, _running("--dry-run", help="Measure and print the plan; train nothing.")
     ] = False

@@ -15,9 +15,6 @@ AUTO = "auto"
 ALIKE = (*PACKED, "steps")
 """What the trials of a pack have in common here: they also end together."""
 
-PACK_ON_GPU = 16
-"""Not measured on a GPU; small against any card's memory for the networks that are here."""
-
 Packs = tuple[tuple[TrialSpec, ...], ...]
 
 
@@ -32,11 +29,6 @@ def parse_pack(text: str) -> int | None:
     if re.fullmatch("0*[1-9][0-9]{0,4}", text):
         return int(text)
     raise UserError(f"--pack must be auto or a whole number from 1 to 99999, found {text!r}")
-
-
-def usual_pack(device: str) -> int:
-    """Say how many trials are trained together unless the user does: `cpu` or `cuda`."""
-    return PACK_ON_GPU if device == "cuda" else 1
 
 
 def form_packs(specs: Sequence[TrialSpec], most: int, workers: int) -> Packs:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.backends import open_backend
 from sweeper.backends.base import Backend
+from sweeper.binding import Binding
+from sweeper.compilation import settle_compile
 from sweeper.display import Display
 from sweeper.interruption import EXIT_INTERRUPTED, Interruption
 from sweeper.job import Job
 from sweeper.ledger import Ledger
-from sweeper.packs import form_packs, usual_pack
+from sweeper.pack_size import pack_size
+from sweeper.packs import form_packs
 from sweeper.plan import Work, outstanding
 from sweeper.run_record import RunOptions, RunRecord, RunSummary
 from sweeper.study import StudyPlan
+from trainer.errors import UserError
 
 
 def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSummary:
@@ -31,9 +37,8 @@ def run_study(plan: StudyPlan, options: RunOptions, display: Display) -> RunSumm
     outstanding(plan, ledger)  # refuses before the folder is touched
     with ledger.locked():
         work = outstanding(plan, ledger)
-        for path in ledger.damaged():
-            display.note(f"{path} cannot be read; its trial is trained again")
-        ledger.remove_leftovers()
+        for name in ledger.tidy():
+            display.note(f"{ledger.trials.at(name)} cannot be read; what it held is trained again")
         _tell_impossible(work, display)
         if not work.missing:
             return RunSummary(outcome="done", reused=work.reused)
@@ -64,6 +69,7 @@ class _Run:
     record: RunRecord = field(init=False)
     workers: int = 1
     pack: int = 1
+    compile: bool | None = False
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -71,24 +77,39 @@ class _Run:
 
     def train(self, interruption: Interruption) -> None:
         with self.display.waiting("starting the workers"):
-            backend = open_backend(self.options)
+            backend = open_backend(self.options, self.leave)
         interruption.listen()
         try:
             self.workers = backend.workers
-            self.pack = self.options.pack or usual_pack(backend.device)
+            self.pack = pack_size(
+                self.options, self.plan, self.work, device=backend.device, workers=backend.workers
+            )
+            with self.display.waiting("compiling the training step"):
+                self.compile, note = settle_compile(
+                    self.options, self.work, backend.device, self.pack
+                )
             self.record.open(device=backend.device, workers=backend.workers, pack=self.pack)
-            for note in backend.notes:
-                self.display.note(note)
+            for text in [*backend.notes, *([note] if note else [])]:
+                self.display.note(text)
             self._rounds(backend, interruption)
         except KeyboardInterrupt:
-            self.record.close(self._summary("interrupted"))
+            self._close_if_possible()
             raise
+        except UserError:  # the cluster cannot train them
+            self.record.close(self._summary("failed"))
+            raise
+        except Exception:
+            if not interruption.stop.is_set():
+                raise
+            # The signal went to Ray's own processes too, which ended before ours.
+            self.leave()
         finally:
             backend.close()
 
     def _rounds(self, backend: Backend, interruption: Interruption) -> None:
         """Train what can be named; then what has got a name by that, until nothing is left."""
         job, work = self._job(backend), self.work
+        listener = Binding(self.ledger, self.display)
         tried: set[str] = set()
         alone: set[str] = set()
         while specs := [spec for spec in work.missing if spec.trial_id not in alone]:
@@ -100,7 +121,7 @@ class _Run:
             tried.update(spec.trial_id for spec in specs)
             self.record.ask(work)
             with self.display.showing(fresh, work.waiting):
-                backend.run(packs, job, self.display, interruption.stop)
+                backend.run(packs, job, listener, interruption.stop)
             if interruption.stop.is_set():
                 return
             interruption.listen()  # the backend may have let go of the signals
@@ -119,24 +140,34 @@ class _Run:
     def announce_stop(self) -> None:
         self.display.note("stopping: trials in training save their state (again to leave at once)")
 
-    def leave(self) -> None:
-        """Leave from another thread while this one is stuck in a backend that has died."""
-        self.record.close(self._summary("interrupted"))
-        self.display.note(
-            "interrupted, with the workers gone: trials go on from their last checkpoints; "
-            f"run the same command again:\n  {self.options.command}"
-        )
-        os._exit(EXIT_INTERRUPTED)
+    def leave(self, lost: str = "the workers") -> None:
+        """End the process, from any thread: the backend has died, and calls to it may hang."""
+        try:
+            self._close_if_possible()
+            self.display.note(
+                f"interrupted, with {lost} gone: trials go on from their last checkpoints; "
+                f"run the same command again:\n  {self.options.command}"
+            )
+        finally:
+            os._exit(EXIT_INTERRUPTED)
+
+    def _close_if_possible(self) -> None:
+        """Account for a run that was cut short; one that cannot is known for killed."""
+        with contextlib.suppress(OSError):  # what died may have been what had the storage
+            self.record.close(self._summary("interrupted"))
 
     def _job(self, backend: Backend) -> Job:
         # Workers on other machines do not have this process's environment or folder.
         data = self.options.data_dir or os.environ.get("SWEEPER_DATA")
         return Job(
             study=self.plan.study,
-            folder=str(self.options.folder.resolve()),
+            folder=self.ledger.folder.address,
+            run=uuid.uuid4().hex[:8],
             device=backend.device,
             data_dir=str(Path(data).resolve()) if data else None,
             checkpoint_seconds=self.options.checkpoint_seconds,
+            strict_float32=self.options.strict_float32,
+            compile=self.compile,
         )
 
     def _summary(self, outcome: str) -> RunSummary:

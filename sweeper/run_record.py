@@ -18,9 +18,10 @@ KILLED = "killed"
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How, where and with what a study is run; its results do not depend on it."""
+    """How, where and with what a study is run; its results depend on it in rounding at most."""
 
-    folder: Path
+    folder: str
+    """A path, or the URI of storage that all workers reach."""
     command: str
     """As typed, for the record and to say how to go on."""
     backend: str = "ray"
@@ -31,6 +32,10 @@ class RunOptions:
     """The most trials that a worker trains together; None for what suits the device."""
     data_dir: Path | None = None
     checkpoint_seconds: float = 20.0
+    strict_float32: bool = False
+    """No TF32 on a GPU."""
+    compile: bool | None = None
+    """Whether trials' steps are compiled; None for where that pays."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,8 @@ TRIAL_SCHEMA = pa.schema(
         ("versions", pa.string()),  # JSON: package → version
         ("layers", pa.list_(pa.int64())),
         ("spec", pa.string()),  # JSON: the whole TrialSpec
+        ("precision", pa.string()),  # float32 or tf32: what float32 numbers were multiplied in
+        ("compiled", pa.bool_()),  # whether the training step was
     ]
 )
 """One row per finished trial, in `trials/<id>.parquet`."""

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+
+from trainer.files import Folder
+
+PREFIX = "stop-"
 
 POLL_SECONDS = 0.5
 
 
 class StopFile:
-    """A file `stop` in the study's folder, which all workers share.
+    """A file in the study's folder, which all workers of a run share.
 
+    It bears the run's name: a run that has lost its folder to another does not stop that one.
     Called, it tells whether it is there; it looks only now and then, so it may be asked before
     every step.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "stop"
+    def __init__(self, folder: Folder, run: str) -> None:
+        self._folder = folder
+        self._name = PREFIX + run
         self._next_look = 0.0
         self._seen = False
 
     def write(self) -> None:
         """Ask the workers to stop."""
-        self._path.touch()
+        self._folder.write(self._name, b"")
 
     def clear(self) -> None:
-        """Take the request back, at a run's beginning and end."""
-        self._path.unlink(missing_ok=True)
+        """Take the request back, at a run's end."""
+        self._folder.remove(self._name)
 
     def __call__(self) -> bool:
         """Tell whether to stop."""
         if not self._seen and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + POLL_SECONDS
-            self._seen = self._path.exists()
+            self._seen = self._folder.has(self._name)
         return self._seen

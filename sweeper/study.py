@@ -67,13 +67,14 @@ class StudyPlan:
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """What all `specs` on a data set have in common: by data set, by field of `TrialSpec`."""
+        return {dataset.name: self._setting(dataset.name) for dataset in self.datasets}
+
+    def _setting(self, dataset: str) -> dict[str, Any]:
+        spec = next(spec for spec in self.specs if spec.dataset == dataset)
         return {
-            spec.dataset: {
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in vars(spec).items()
-                if name not in (*VARIED, "dataset")
-            }
-            for spec in self.specs
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(spec).items()
+            if name not in (*VARIED, "dataset")
         }
 
     def dataset(self, name: str) -> Dataset:

@@ -26,6 +26,11 @@ def duration(seconds: float) -> str:
     return f"{days} d {hours:02} h"
 
 
+def roughly(seconds: float) -> str:
+    """Write a time span that is an estimate, or of which only the size matters: `48 s`."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else duration(seconds)
+
+
 def size(count: int) -> str:
     """Write a number of bytes: `850 kB`, `1.2 GB`."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

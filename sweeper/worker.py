@@ -7,9 +7,12 @@ but their specs and the job, and nothing but the study's folder to hand back.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,20 +20,29 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
+from sweeper.compilation import is_compiled
 from sweeper.environment import package_versions
 from sweeper.job import Finished, Job, Progress
-from sweeper.ledger import Ledger, now
+from sweeper.ledger import ATTEMPT, Ledger, now
 from sweeper.schema import CURVE_SCHEMA
 from sweeper.trial_record import TrialRecord
 from trainer import datasets
 from trainer.checkpoint import CheckpointFolder
 from trainer.curve import CurvePoint
 from trainer.export import model_file
-from trainer.files import write_atomic
-from trainer.hardware import choose_device
+from trainer.files import Folder
+from trainer.hardware import choose_device, set_precision
 from trainer.loop import Hooks, Trained, train_together
 from trainer.spec import Status, TrialResult, TrialSpec
 from trainer.trial import Trial, on_device
+
+logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def ledger_at(folder: str) -> Ledger:
+    """Open a study's folder, once in a process: a ledger remembers what it has read."""
+    return Ledger(folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,8 @@ class Telling:
     finished: Callable[[TrialSpec, Finished], None]
     """Called when the trial's row is in the ledger."""
     should_stop: Callable[[], bool]
+    note: Callable[[str], None] = lambda text: None
+    """Called with what went wrong without ending a trial, a line each."""
 
 
 def run_pack(specs: Sequence[TrialSpec], job: Job, telling: Telling) -> None:
@@ -52,7 +66,8 @@ def run_pack(specs: Sequence[TrialSpec], job: Job, telling: Telling) -> None:
     """
     began = time.perf_counter()
     torch.set_num_threads(1)
-    ledger = Ledger(job.folder)
+    set_precision(strict=job.strict_float32)
+    ledger = ledger_at(job.folder)
     missing = []
     for spec in specs:
         recorded = find_finished(ledger, spec)
@@ -62,11 +77,17 @@ def run_pack(specs: Sequence[TrialSpec], job: Job, telling: Telling) -> None:
             telling.finished(spec, recorded)
     if not missing:
         return
-    attempts = [begin_attempt(ledger, spec) for spec in missing]
-    trials = _trials(missing, job)
-    trained = train_together(trials, [_hooks(spec, job, telling) for spec in missing])
+    with _warnings_to(telling.note):
+        attempts = [begin_attempt(ledger, spec) for spec in missing]
+        trials = _trials(missing, job)
+        trained = train_together(
+            trials,
+            [_hooks(*each, job, telling) for each in zip(missing, attempts, strict=True)],
+            compiled=is_compiled(missing, trials[0].device.type, job.compile),
+        )
     for trial, attempt, each in zip(trials, attempts, trained, strict=True):
-        ledger.record(_record(trial, each, job, attempt, pack_size=len(trials)))
+        if find_finished(ledger, trial.spec) is None:
+            ledger.record(_record(trial, each, job, attempt, pack_size=len(trials)))
         result = each.result
         seconds = (time.perf_counter() - began) / len(trials)
         outcome = Finished(str(result.status), result.open_gates, result.test_sse_sampled, seconds)
@@ -81,13 +102,43 @@ def _trials(specs: Sequence[TrialSpec], job: Job) -> list[Trial]:
     return [Trial(spec, dataset, device, images=images) for spec in specs]
 
 
-def _hooks(spec: TrialSpec, job: Job, telling: Telling) -> Hooks:
+def _hooks(spec: TrialSpec, attempt: Attempt, job: Job, telling: Telling) -> Hooks:
+    def begun(step: int) -> None:
+        if step == 0 and attempt.number > 1:
+            telling.note(
+                f"{spec.label} begins again: attempt {attempt.number} found no checkpoint to go "
+                "on from"
+            )
+
     return Hooks(
+        on_begin=begun,
         on_point=lambda point: telling.progress(spec, _progress(point)),
         should_stop=telling.should_stop,
-        checkpoints=CheckpointFolder(Ledger(job.folder).checkpoints / spec.trial_id, spec.trial_id),
+        checkpoints=CheckpointFolder(_place(ledger_at(job.folder), spec), spec.trial_id),
         checkpoint_seconds=job.checkpoint_seconds,
     )
+
+
+class _Notes(logging.Handler):
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(record.getMessage())
+
+
+@contextmanager
+def _warnings_to(note: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what training warns of; a worker's own log is where nobody looks."""
+    handler, loggers = _Notes(note), (logger, logging.getLogger("trainer"))
+    for each in loggers:
+        each.addHandler(handler)
+    try:
+        yield
+    finally:
+        for each in loggers:
+            each.removeHandler(handler)
 
 
 def _record(
@@ -126,7 +177,7 @@ def record_failure(spec: TrialSpec, job: Job, error: str) -> Finished | None:
     Returns:
         The outcome of a trial that did finish; its row is left as it is.
     """
-    ledger = Ledger(job.folder)
+    ledger = ledger_at(job.folder)
     recorded = find_finished(ledger, spec)
     if recorded is not None:
         return recorded
@@ -155,24 +206,34 @@ class Attempt:
 
 def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Read how often a trial was begun; number 0 if never."""
-    path = _attempt_path(ledger, spec)
-    if not path.exists():
+    folder = _place(ledger, spec)
+    if not folder.has(ATTEMPT):
         return Attempt(0, now())
-    fields = json.loads(path.read_text())
-    return Attempt(fields["number"], datetime.fromisoformat(fields["started_at"]))
+    try:
+        fields = json.loads(folder.read(ATTEMPT))
+        return Attempt(int(fields["number"]), datetime.fromisoformat(fields["started_at"]))
+    except (ValueError, TypeError, KeyError) as error:
+        logger.warning(
+            "%s is damaged (%s); its attempts are counted anew", *(folder.at(ATTEMPT), error)
+        )
+        return Attempt(0, now())
 
 
 def begin_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Count one more attempt, on disk, so that one that is killed is counted too."""
     before = read_attempt(ledger, spec)
     attempt = dataclasses.replace(before, number=before.number + 1)
-    fields = {"number": attempt.number, "started_at": attempt.started_at.isoformat()}
-    write_atomic(_attempt_path(ledger, spec), json.dumps(fields).encode())
+    fields = {
+        "number": attempt.number,
+        "started_at": attempt.started_at.isoformat(),
+        "spec": spec.to_json(),  # for those who look on: an id says nothing
+    }
+    _place(ledger, spec).write(ATTEMPT, json.dumps(fields).encode())
     return attempt
 
 
-def _attempt_path(ledger: Ledger, spec: TrialSpec) -> Path:
-    return ledger.checkpoints / spec.trial_id / "attempt.json"
+def _place(ledger: Ledger, spec: TrialSpec) -> Folder:
+    return ledger.checkpoints.folder(spec.trial_id)
 
 
 def _progress(point: CurvePoint) -> Progress:

@@ -20,6 +20,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def precision() -> Iterator[None]:
+    """Leave the process, whose precision a test sets, as it was."""
+    import torch
+
+    matmul, conv = torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision
+    yield
+    torch.set_float32_matmul_precision(matmul)
+    torch.backends.cudnn.conv.fp32_precision = conv
+
+
 SMALL = ("--taus", "2,3", "--steps", "400", "--layers", "16")
 """Two trials of a second each."""
 

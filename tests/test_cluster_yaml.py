@@ -2,12 +2,17 @@
 
 import copy
 import re
+import shlex
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.scripts.scripts import cli as ray_cli
+from typer.testing import CliRunner
+
+from sweeper.cli import app
 
 PATH = Path(__file__).parents[1] / "cluster.yaml"
 
@@ -80,6 +85,41 @@ def test_the_commands_come_first_and_what_to_change_is_marked():
         "ray exec",
         "ray down",
     ]
-    assert "--address auto" in head
     for key in ("max_workers", "region", "availability_zone", "ssh_user", "InstanceType"):
         assert re.search(rf"{key}: .*# CHANGE: ", body)
+
+
+def test_the_command_it_gives_is_one(tmp_path):
+    """All of it but for the cluster: an unknown backend is refused after its options were read."""
+    (command,) = re.findall(r"--tmux '(sweeper run .*)'", PATH.read_text())
+    _, *arguments = shlex.split(command)
+    assert arguments[arguments.index("--address") + 1] == "auto"
+    arguments[arguments.index("--dataset") + 1] = "digits"
+    arguments[arguments.index("--study") + 1] = str(tmp_path / "study")
+    ran = CliRunner().invoke(app, [*arguments, "--backend", "none"])
+    assert ran.exit_code == 2
+    assert "error: unknown backend 'none'" in ran.stderr
+
+
+def test_studies_and_data_lie_where_all_nodes_see_them(config):
+    (volume,) = [option for option in config["docker"]["run_options"] if "--volume" in option]
+    shared = volume.rpartition(":")[2]
+    (data,) = [option for option in config["docker"]["run_options"] if "SWEEPER_DATA" in option]
+    assert data.rpartition("=")[2].startswith(shared + "/")
+    assert f"--study {shared}/" in PATH.read_text()
+    assert any(f"mkdir -p {shared}" in line for line in config["initialization_commands"])
+
+
+def test_the_package_is_installed_on_every_node(config):
+    (target,) = [there for there, here in config["file_mounts"].items() if here == "."]
+    assert any("pip install" in line and target in line for line in config["setup_commands"])
+    assert "worker_setup_commands" not in config
+
+
+def test_ray_itself_is_started_as_its_command_line_wants(config):
+    """Each `ray` command's options are ones that the installed Ray knows."""
+    for line in [*config["head_start_ray_commands"], *config["worker_start_ray_commands"]]:
+        _, name, *options = shlex.split(line)
+        command = ray_cli.commands[name]
+        known = {spelling for option in command.params for spelling in option.opts}
+        assert {option.partition("=")[0] for option in options} <= known

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 
 from sweeper.backends.base import TRIALS_PER_GPU, Backend
+from sweeper.compilation import check_compile
 from sweeper.environment import cores
 from sweeper.run_record import RunOptions
 from trainer.errors import UserError, unknown_name
 from trainer.hardware import choose_device
+
+OnLost: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class BackendRow:
     """A row of the registry."""
 
-    open: Callable[[RunOptions], Backend]
+    open: Callable[[RunOptions, OnLost], Backend]
     """Start it; imports what it needs, which may take seconds."""
     parallel: bool
     """Whether it trains several trials at a time, on several machines if there are."""
 
 
-def _ray(options: RunOptions) -> Backend:
+def _ray(options: RunOptions, on_lost: OnLost) -> Backend:
+    if options.address is None:
+        # Read when Ray is imported: all servers of the Ray that is started here listen on
+        # 127.0.0.1 alone, as Ray has it by itself on macOS.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from sweeper.backends.ray import RayBackend
 
     # The driver need not have the device of the workers of a cluster that it joins.
     device = options.device if options.address else choose_device(options.device).type
-    return RayBackend(address=options.address, device=device, workers=options.workers)
+    return RayBackend(
+        address=options.address, device=device, workers=options.workers, on_lost=on_lost
+    )
 
 
-def _local(options: RunOptions) -> Backend:
+def _local(options: RunOptions, on_lost: OnLost) -> Backend:
     from sweeper.backends.local import LocalBackend
 
     return LocalBackend(choose_device(options.device).type)
@@ -52,8 +63,10 @@ def check_options(options: RunOptions) -> None:
     """
     if options.backend not in BACKENDS:
         raise unknown_name("backend", options.backend, BACKENDS)
-    if options.address is None or options.device not in ("auto", "cuda"):
-        choose_device(options.device)
+    device = options.device
+    if options.address is None or device not in ("auto", "cuda"):
+        device = choose_device(device).type
+    check_compile(options, device)
     if BACKENDS[options.backend].parallel:
         return
     if options.address is not None:
@@ -65,13 +78,18 @@ def check_options(options: RunOptions) -> None:
         )
 
 
-def open_backend(options: RunOptions) -> Backend:
+def open_backend(options: RunOptions, on_lost: OnLost) -> Backend:
     """Start the backend that the options name.
+
+    Args:
+        options: how to run.
+        on_lost: called from another thread, with what has died, if the run cannot go on; the
+            calling thread may then be stuck for good.
 
     Raises:
         UserError: if it cannot be started.
     """
-    return BACKENDS[options.backend].open(options)
+    return BACKENDS[options.backend].open(options, on_lost)
 
 
 def expected_workers(options: RunOptions) -> int:

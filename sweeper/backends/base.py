@@ -13,7 +13,7 @@ from trainer.spec import TrialSpec
 
 ATTEMPTS = 3
 """How often a trial that raises, or whose worker dies, is tried in one run; a pack likewise, and
-then each of its trials alone."""
+then each of its trials alone. Ray counts anew where a trial got further before it failed again."""
 
 
 TRIALS_PER_GPU = 4
@@ -28,6 +28,9 @@ class Listener(Protocol):
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
         """Hear how far the trial is; at most about once a second."""
+
+    def note(self, text: str) -> None:
+        """Hear what went wrong with a trial without ending it, in one line."""
 
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
         """Hear that the trial's row is in the ledger."""

@@ -57,7 +57,12 @@ def _try(pack: Sequence[TrialSpec], job: Job, listener: Listener, stop: threadin
             last_report[spec.trial_id] = time.monotonic()
             listener.progressed(spec, progress)
 
-    telling = Telling(progress=report, finished=listener.finished, should_stop=stop.is_set)
+    telling = Telling(
+        progress=report,
+        finished=listener.finished,
+        note=listener.note,
+        should_stop=stop.is_set,
+    )
     error = ""
     for _ in range(ATTEMPTS):
         try:
@@ -67,4 +72,6 @@ def _try(pack: Sequence[TrialSpec], job: Job, listener: Listener, stop: threadin
             raise
         except Exception as caught:
             error = "".join(traceback.format_exception_only(caught)).strip()
+            if stop.is_set():  # Ctrl-C ends a compiler too, which is no fault of the trial's
+                raise Interrupted from caught
     return error

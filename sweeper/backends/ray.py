@@ -1,4 +1,4 @@
-"""Trials as Ray Tune trials. The one file that imports Ray."""
+"""Trials as Ray Tune trials. Only this file and its neighbours `ray_….py` import Ray."""
 
 from __future__ import annotations
 
@@ -7,38 +7,51 @@ import logging
 import math
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from sweeper.environment import cores, token_path
 
 # Read when Ray is imported: no per-trial log files, no handler in the way of ours for Ctrl-C, and
 # no warning about a GPU-visibility default that does not concern trials without one.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")  # Tune's own resume is not used
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a sweep tells nobody that it runs
-if (Path.home() / ".ray" / "auth_token").exists():
+if token_path().exists() or {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
     # Where this user has a token, show it: joining a cluster by its address, Ray would not.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 import ray
+import ray._private.worker
 from ray import tune
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
-from ray.tune.experiment import Trial
 
-from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener, fail
-from sweeper.environment import cores
+from sweeper.backends import pulse
+from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener
+from sweeper.backends.ray_bridge import AllStopped, Bridge, title_of, trial_name
+from sweeper.backends.ray_cluster import (
+    Parcel,
+    check_nodes,
+    find_head,
+    receive_data,
+    send_data,
+    vitals,
+)
+from sweeper.backends.ray_metrics import Metered
 from sweeper.job import Finished, Job, Progress
 from sweeper.packs import Packs
 from sweeper.stop_file import StopFile
+from sweeper.storage import open_folder
 from sweeper.worker import Telling, run_pack
 from trainer.errors import UserError
 from trainer.loop import Interrupted
@@ -56,21 +69,35 @@ class RayBackend:
         device: `cpu`, `cuda`, or `auto` for the cluster's GPUs where it has any; workers share
             the GPUs evenly.
         workers: trials at a time; None for one a core on CPU, four a GPU on GPUs.
+        on_lost: called in another thread, with what has died, if the head or the part of Ray
+            dies that this process is connected to. Its calls to Ray may then never return.
 
     Raises:
-        UserError: if the address cannot be reached, or there is no GPU where one is needed.
+        UserError: if the address cannot be reached, or there is no core or GPU to train on.
     """
 
-    def __init__(self, *, address: str | None, device: str, workers: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        address: str | None,
+        device: str,
+        workers: int | None,
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self._joined = address is not None
+        self._on_lost = on_lost
+        self._parcels: dict[str, Parcel] = {}
         self._dashboard = _connect(address, device, workers)
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        cpus, gpus = max(1, int(available.get("CPU", 1))), int(available.get("GPU", 0))
+        cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
         self.device = ("cuda" if gpus else "cpu") if device == "auto" else device
-        if self.device == "cuda" and not gpus and (address is None or workers is None):
+        lacking = ("" if cpus else "core") if self.device == "cpu" else ("" if gpus else "GPU")
+        if lacking and (address is None or workers is None):
             self.close()
             raise UserError(
-                "no GPU found in the Ray cluster; use --device cpu or, where the cluster brings "
-                "GPUs when they are asked for, say with --workers how many trials to train at once"
+                f"no {lacking} found in the Ray cluster; use another --device or, where the "
+                "cluster brings nodes when they are asked for, say with --workers how many trials "
+                "to train at once"
             )
         limit = min(cpus, gpus * TRIALS_PER_GPU) if self.device == "cuda" else cpus
         self.workers = workers or limit
@@ -81,41 +108,50 @@ class RayBackend:
         """Say where the dashboard is and how to get its token."""
         if not self._dashboard:
             return ["Ray's dashboard is not running"]
+        where = ", on the cluster's head" if self._joined else ""
         return [
-            f"Ray dashboard: http://{self._dashboard} "
+            f"Ray dashboard{where}: http://{self._dashboard} "
             "(it asks for a token: `ray get-auth-token` prints it)"
         ]
 
     def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
-        """Train the packs, each as one trial of Tune; see `Backend.run`."""
+        """Train the packs, each as one trial of Tune; see `Backend.run`.
+
+        Raises:
+            UserError: if a node of the cluster cannot train them.
+        """
+        if self._joined:
+            check_nodes(job)
+            names = {spec.dataset for pack in packs for spec in pack} - self._parcels.keys()
+            self._parcels |= send_data(names, job)
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
-        stop_file = StopFile(Path(job.folder))
-        stop_file.clear()
-        bridge = _Bridge(job, listener, stop, stop_file)
+        stop_file = StopFile(open_folder(job.folder), job.run)
+        bridge = Bridge(packs, job, Metered(packs, job, listener), stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(packs, job), self._share),
+            tune.with_resources(_trainable(packs, job, self._parcels), self._share),
             param_space={
                 "pack": tune.grid_search([[spec.to_json() for spec in pack] for pack in packs])
             },
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.workers,
                 reuse_actors=True,  # importing torch takes longer than many a trial
-                trial_name_creator=_trial_name,
+                trial_name_creator=trial_name,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
-                name=Path(job.folder).name,
+                name=open_folder(job.folder).name,
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
                 callbacks=[bridge],
-                stop=_AllStopped(bridge),
+                stop=AllStopped(bridge),
                 verbose=0,
             ),
         )
         # What becomes of trials is told by the listener; Tune would say it again in its words.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         try:
-            tuner.fit()
+            with pulse.watching(vitals(), self._on_lost):
+                tuner.fit()
         finally:
             stop_file.clear()
             shutil.rmtree(scratch, ignore_errors=True)
@@ -134,6 +170,7 @@ def _connect(address: str | None, device: str, workers: int | None) -> str | Non
     }
     try:
         if address is None:
+            is_new = not token_path().exists()
             context = ray.init(
                 address="local",  # even where another Ray runs on this machine
                 num_cpus=workers or cores(),
@@ -142,26 +179,20 @@ def _connect(address: str | None, device: str, workers: int | None) -> str | Non
                 object_store_memory=OBJECT_STORE_BYTES,
                 **quiet,
             )
+            if is_new and token_path().exists():
+                token_path().chmod(0o600)  # Ray leaves it to the user's umask
         else:
-            _knock(address)
-            context = ray.init(address=address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
+            context = ray.init(address=find_head(address), **quiet)
+    except UserError:
+        raise
+    except Exception as error:  # Ray raises that very class when it starts too slowly
         where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"cannot reach {where}: {reason}; check `ray status` there") from error
+    # What Ray has to say of nodes that are lost it would print into the answer.
+    ray._private.worker._worker_logs_enabled = False
     url: str | None = context.dashboard_url
     return url
-
-
-def _knock(address: str) -> None:
-    """Find out at once whether anyone listens; Ray itself would try for minutes.
-
-    Raises:
-        OSError: if nobody does.
-    """
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
@@ -172,18 +203,22 @@ def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(packs: Packs, job: Job) -> Any:
-    def sweeper_trial(config: dict[str, Any]) -> None:
+def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
+    def sweeper_trial(config: dict[str, Any], parcels: Mapping[str, Parcel]) -> None:
         specs = [TrialSpec.from_json(text) for text in config["pack"]]
-        title = f"{job.study} {_name(specs)}"
+        title = f"{job.study} {title_of(specs)}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
-        reports, should_stop = _Reports(f"ray::{title}"), StopFile(Path(job.folder))
+        reports, should_stop = _Reports(f"ray::{title}"), StopFile(open_folder(job.folder), job.run)
         telling = Telling(
-            progress=reports.progress, finished=reports.finished, should_stop=should_stop
+            progress=reports.progress,
+            finished=reports.finished,
+            note=reports.note,
+            should_stop=should_stop,
         )
         try:
             if should_stop():
                 raise Interrupted
+            receive_data(specs[0].dataset, job, parcels)
             run_pack(specs, job, telling)
         except Interrupted:
             tune.report({"event": "interrupted"})
@@ -192,7 +227,7 @@ def _trainable(packs: Packs, job: Job) -> Any:
     # it says what all of them have in common.
     datasets = sorted({spec.dataset for pack in packs for spec in pack})
     sweeper_trial.__name__ = "-".join([job.study, *datasets])
-    return sweeper_trial
+    return tune.with_parameters(sweeper_trial, parcels=parcels)
 
 
 class _Reports:
@@ -214,108 +249,11 @@ class _Reports:
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
         self._report("finished", {spec.trial_id: asdict(outcome)})
 
-    def _report(self, event: str, by_trial: dict[str, dict[str, Any]]) -> None:
-        tune.report({"event": event, "trials": json.dumps(by_trial)})
+    def note(self, text: str) -> None:
+        self._report("noted", {}, text)
+
+    def _report(self, event: str, by_trial: dict[str, dict[str, Any]], text: str = "") -> None:
+        tune.report({"event": event, "trials": json.dumps(by_trial), "text": text})
         # Ray names the process after the actor's method with every report; the dashboard and
         # `top` are to show which trial it trains.
         setproctitle(self._title)
-
-
-class _Bridge(tune.Callback):
-    """Turns Tune's callbacks into the listener's events."""
-
-    def __init__(
-        self,
-        job: Job,
-        listener: Listener,
-        stop: threading.Event,
-        stop_file: StopFile,
-    ) -> None:
-        self._job = job
-        self._listener = listener
-        self._stop = stop
-        self._stop_file = stop_file
-        self._training: set[str] = set()
-
-    @property
-    def all_stopped(self) -> bool:
-        """Whether the run is to stop and no trial is in training any more."""
-        return self._stop.is_set() and not self._training
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks for a resume of its own, which is not used
-
-    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        if self._stop.is_set():
-            self._stop_file.write()
-
-    def on_trial_start(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        self._training.add(trial.trial_id)
-        if not self._stop.is_set():
-            for spec in _pack(trial):
-                self._listener.started(spec)
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
-        specs = {spec.trial_id: spec for spec in _pack(trial)}
-        for trial_id, fields in json.loads(result.get("trials", "{}")).items():
-            if result["event"] == "progressed":
-                self._listener.progressed(specs[trial_id], Progress(**fields))
-            else:
-                self._listener.finished(specs[trial_id], Finished(**fields))
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        self._training.discard(trial.trial_id)
-
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        self._training.discard(trial.trial_id)
-        fail(_pack(trial), self._job, _reason(trial), self._listener)
-
-
-class _AllStopped(tune.Stopper):
-    """Ends the run, with its pending trials, when those in training have saved their state."""
-
-    def __init__(self, bridge: _Bridge) -> None:
-        self._bridge = bridge
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self._bridge.all_stopped
-
-
-def _pack(trial: Trial) -> tuple[TrialSpec, ...]:
-    return tuple(TrialSpec.from_json(text) for text in trial.config["pack"])
-
-
-def _trial_name(trial: Trial) -> str:
-    return _name(_pack(trial))
-
-
-def _name(specs: Sequence[TrialSpec]) -> str:
-    first, *others = specs
-    name = f"{first.dataset} {first.label}"
-    return f"{name} and {len(others)} more" if others else name
-
-
-def _reason(trial: Trial) -> str:
-    """Give the last line of the trial's error, which names the exception."""
-    path = trial.error_file
-    text = Path(path).read_text() if path and Path(path).exists() else ""
-    return (text.strip() or "its worker died").splitlines()[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,11 +33,12 @@ def sweeper(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
     )
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
     """Start the command line, as the leader of its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "sweeper", *arguments],
         cwd=cwd,
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -55,13 +57,21 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
+def free_port() -> int:
+    """Give a port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def kill_all(process: subprocess.Popen[str]) -> None:
     """Kill a run and everything it started, without a warning."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
+def rows(folder: Path | str) -> list[dict[str, Any]]:
     """Give a study's rows without what may differ, in the order of their ids."""
     table = Ledger(folder).rows().to_pylist()
     kept = [{name: row[name] for name in row if name not in TIMES} for row in table]

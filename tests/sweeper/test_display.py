@@ -58,10 +58,10 @@ def test_a_terminal_shows_a_table_that_fits_with_those_in_training() -> None:
     console.print(display._render())
     lines = _text(console).splitlines()
     assert len(lines) <= 12
-    assert "2.1" in lines[-2]
-    assert "training" in lines[-2]
-    assert "400" in lines[-2]
-    assert "infeasible" in lines[-3]
+    assert "2.1" in lines[-3]
+    assert "training" in lines[-3]
+    assert "400" in lines[-3]
+    assert "infeasible" in lines[-4]
     assert "[20/30] trials" in lines[-1]
     assert "to go" in lines[-1]
 

@@ -20,6 +20,7 @@ from study import wait_for
 
 from sweeper.ledger import Ledger
 from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.stop_file import StopFile
 from sweeper.trial_record import TrialRecord
 from trainer import Status, TrialResult, TrialSpec, UserError
 
@@ -59,7 +60,7 @@ def test_what_is_recorded_is_read_back(tmp_path: Path, make_record: MakeRecord) 
     assert (row["lambda"], row["status"], row["layers"]) == (0.7, "feasible", [8])
     assert ledger.curve(record.spec.trial_id).equals(curves)
     assert (ledger.sample(record.spec.trial_id)["images"] == samples["images"]).all()
-    assert (ledger.models / f"{record.spec.trial_id}.safetensors").read_bytes() == b"weights"
+    assert ledger.models.read(f"{record.spec.trial_id}.safetensors") == b"weights"
 
 
 def test_the_columns_are_the_contract_s() -> None:
@@ -93,17 +94,17 @@ def test_a_damaged_row_is_named_and_left_out(
     ledger = Ledger(tmp_path)
     for seed in (0, 1):
         ledger.record(make_record(seed))
-    path = ledger.trials / f"{make_record(0).spec.trial_id}.parquet"
+    path = tmp_path / "trials" / f"{make_record(0).spec.trial_id}.parquet"
     content = path.read_bytes()
     path.write_bytes({"truncated": content[:-20], "empty": b""}.get(damage, b"not parquet"))
-    assert ledger.damaged() == [path]
+    assert ledger.damaged() == [path.name]
     assert ledger.finished() == {make_record(1).spec.trial_id}
 
 
 def test_a_row_of_an_older_version_is_read(tmp_path: Path, make_record: MakeRecord) -> None:
     ledger = Ledger(tmp_path)
     ledger.record(make_record())
-    (path,) = ledger.trials.iterdir()
+    (path,) = (tmp_path / "trials").iterdir()
     older = pq.read_table(path).drop_columns(["layers", "pack_size"])
     pq.write_table(older.replace_schema_metadata(None), path)
     (row,) = ledger.rows().to_pylist()
@@ -143,8 +144,7 @@ def test_a_ledger_written_by_a_killed_process_is_readable(rows_before: int, tmp_
     assert ledger.damaged() == []
     assert len(rows) >= rows_before
     for row in rows:  # a row stands for a trial that is complete
-        model = ledger.models / f"{row['trial_id']}.safetensors"
-        assert model.stat().st_size == 200_000
+        assert len(ledger.models.read(f"{row['trial_id']}.safetensors")) == 200_000
 
 
 HOLDER = """
@@ -170,14 +170,33 @@ def test_two_runs_do_not_share_a_folder_and_a_dead_one_holds_none(tmp_path: Path
     holder.kill()
     holder.communicate()
     with ledger.locked():
-        assert str(os.getpid()) in (ledger.folder / "lock").read_text()
+        assert str(os.getpid()) in (tmp_path / "study" / "lock").read_text()
 
 
 def test_a_run_that_was_refused_leaves_no_folder(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "study")
     with pytest.raises(ValueError, match="refused"), ledger.locked():
         raise ValueError("refused")
-    assert not ledger.folder.exists()
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_run_that_was_killed_at_its_first_file_can_be_given_again(tmp_path: Path) -> None:
+    (tmp_path / ".study.json.k2j3.part").write_text("{")
+    (tmp_path / "lock").write_text("process 1 on elsewhere")
+    Ledger(tmp_path).refuse_strangers()
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(UserError, match=r"holds no study \(found 'holiday.jpg'\)"):
+        Ledger(tmp_path).refuse_strangers()
+
+
+def test_a_run_stops_its_own_workers_alone(tmp_path: Path) -> None:
+    """One that was taken for dead, and wakes, leaves those of its successor alone."""
+    ledger = Ledger(tmp_path)
+    StopFile(ledger.folder, "old").write()
+    assert StopFile(ledger.folder, "old")()
+    assert not StopFile(ledger.folder, "new")()
+    ledger.tidy()
+    assert not StopFile(ledger.folder, "old")()
 
 
 @pytest.mark.parametrize(
@@ -212,13 +231,12 @@ def test_a_flipped_bit_in_a_row_is_noticed(finished: Path, tmp_path: Path) -> No
     content = path.read_bytes()
     whole = Ledger(finished).row(path.stem)
     ledger = Ledger(tmp_path)
-    ledger.trials.mkdir()
     flips = np.random.default_rng(0).integers(0, 8 * len(content), 400)
     noticed = 0
     for flip in flips:
         damaged = bytearray(content)
         damaged[flip // 8] ^= 1 << (flip % 8)
-        (ledger.trials / path.name).write_bytes(damaged)
+        ledger.trials.write(path.name, bytes(damaged))
         row = ledger.row(path.stem)
         assert row in (None, whole)
         noticed += row is None
@@ -231,8 +249,7 @@ def test_damaged_curves_and_samples_are_left_out(
     ledger = Ledger(tmp_path)
     trial_id = make_record().spec.trial_id
     for folder, ending in ((ledger.curves, "parquet"), (ledger.samples, "npz")):
-        folder.mkdir()
-        (folder / f"{trial_id}.{ending}").write_bytes(b"PK\x03\x04 cut off")
+        folder.write(f"{trial_id}.{ending}", b"PK\x03\x04 cut off")
     assert len(ledger.curve(trial_id)) == 0
     assert ledger.sample(trial_id) == {}
     assert caplog.text.count("cannot be read") == 2
@@ -242,11 +259,10 @@ def test_a_failed_trial_keeps_its_checkpoints(tmp_path: Path, make_record: MakeR
     ledger = Ledger(tmp_path)
     for seed, kept in ((0, False), (1, True)):
         record = make_record(seed, TrialResult.of_failure("x", "cpu") if kept else None)
-        checkpoint = ledger.checkpoints / record.spec.trial_id / "state"
-        checkpoint.parent.mkdir(parents=True)
-        checkpoint.touch()
+        checkpoints = ledger.checkpoints.folder(record.spec.trial_id)
+        checkpoints.write("state", b"")
         ledger.record(record)
-        assert checkpoint.exists() is kept
+        assert checkpoints.has("state") is kept
 
 
 @pytest.mark.parametrize("kind", ["files", "file"])

@@ -189,7 +189,7 @@ def test_a_damaged_row_is_trained_again(finished: Path, tmp_path: Path) -> None:
     command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
     ran = sweeper(*command, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert "cannot be read; its trial is trained again" in ran.stderr
+    assert "cannot be read; what it held is trained again" in ran.stderr
     assert study.contents(folder) == study.contents(finished)
 
 

@@ -1,0 +1,127 @@
+"""Where studies lie: on this machine, or on any storage that pyarrow opens."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from trainer.errors import UserError
+from trainer.files import UNFINISHED, Folder, LocalFolder
+
+OBJECT_STORES = ("s3", "gcs", "abfs")
+"""There a file appears when it has been written to its end, and moving one means copying it."""
+
+
+def open_folder(place: Path | str) -> Folder:
+    """Open a folder by its path, or by a URI such as `s3://bucket/studies/mine`.
+
+    Raises:
+        UserError: if pyarrow knows no storage of that kind, or has been given wrong options.
+    """
+    text = str(place)
+    if isinstance(place, Path) or "://" not in text:
+        return LocalFolder(text)
+    try:
+        system, path = pafs.FileSystem.from_uri(_in_one_request(text))
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"cannot open the storage {text}: {error}") from error
+    if isinstance(system, pafs.LocalFileSystem):
+        return LocalFolder(path)
+    return RemoteFolder(system, path, text)
+
+
+def _in_one_request(uri: str) -> str:
+    """Have S3 take a small file in one request; by default each would take three."""
+    if not uri.startswith("s3:") or "allow_delayed_open" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"
+
+
+class RemoteFolder:
+    """A folder on storage that pyarrow opens; see `trainer.files.Folder`."""
+
+    def __init__(self, system: pafs.FileSystem, path: str, uri: str) -> None:
+        self._system = system
+        self._path = path.rstrip("/")
+        self._uri = uri
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self._path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return self._uri
+
+    @property
+    def address(self) -> str:
+        """The URI."""
+        return self._uri
+
+    def at(self, name: str) -> str:
+        """Give a file's URI."""
+        place, question, options = self._uri.partition("?")
+        return f"{place.rstrip('/')}/{name}{question}{options}"
+
+    def folder(self, name: str) -> RemoteFolder:
+        """Give a folder in it."""
+        return RemoteFolder(self._system, f"{self._path}/{name}", self.at(name))
+
+    def names(self) -> list[str]:
+        """List what is in it."""
+        selector = pafs.FileSelector(self._path, allow_not_found=True)
+        return sorted(info.base_name for info in self._system.get_file_info(selector))
+
+    def has(self, name: str) -> bool:
+        """Tell whether it holds a file or folder."""
+        return bool(self._info(name).type != pafs.FileType.NotFound)
+
+    def read(self, name: str) -> bytes:
+        """Read a file."""
+        with self._system.open_input_stream(f"{self._path}/{name}") as file:
+            return bytes(file.read())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file; where it would be seen growing, under another name first."""
+        target = f"{self._path}/{name}"
+        if self._system.type_name in OBJECT_STORES:
+            self._put(target, content)
+            return
+        place, _, leaf = target.rpartition("/")
+        self._system.create_dir(place, recursive=True)
+        temporary = f"{place}/.{leaf}.{uuid.uuid4().hex}{UNFINISHED}"
+        try:
+            self._put(temporary, content)
+            self._system.move(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                self._system.delete_file(temporary)
+            raise
+
+    def modified(self, name: str) -> float:
+        """Give when a file was last written."""
+        written = self._info(name).mtime
+        if written is None:
+            raise FileNotFoundError(f"{self._path}/{name}")
+        return float(written.timestamp())
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        with contextlib.suppress(FileNotFoundError):
+            self._system.delete_file(f"{self._path}/{name}")
+
+    def clear(self) -> None:
+        """Remove it with all that is in it."""
+        with contextlib.suppress(FileNotFoundError):
+            self._system.delete_dir(self._path)
+
+    def _info(self, name: str) -> pafs.FileInfo:
+        return self._system.get_file_info(f"{self._path}/{name}")
+
+    def _put(self, path: str, content: bytes) -> None:
+        with self._system.open_output_stream(path) as file:
+            file.write(content)

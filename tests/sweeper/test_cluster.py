@@ -1,0 +1,225 @@
+"""Studies on a real Ray cluster of three nodes, whatever is killed. In this order: each test takes
+what the one before has left of the cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import study
+import torch
+from cluster import RAY, Cluster, Node
+from ray.tune.experiment import Trial
+from rich.console import Console
+from study import sweeper, wait_for
+
+from sweeper.backends.ray_bridge import Bridge
+from sweeper.backends.ray_cluster import complaint, find_head
+from sweeper.display import Display
+from sweeper.job import Job
+from sweeper.ledger import Ledger
+from sweeper.stop_file import StopFile
+from trainer import datasets
+from trainer.checkpoint import Checkpoint, CheckpointFolder
+from trainer.datasets.base import content_sha256
+from trainer.datasets.sources import cache_folder
+from trainer.datasets.store import conversion_folder
+from trainer.errors import UserError
+from trainer.files import LocalFolder
+from trainer.spec import TrialSpec
+
+RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
+"""The study `finished`, elsewhere."""
+JOIN = ("--address", "auto", "--checkpoint-seconds", "0")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    try:
+        yield made.start(workers=2)
+    finally:
+        made.stop()
+
+
+def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_path: Path) -> None:
+    """Only the head has them, converted, in its cache; there is no internet."""
+    at_head, sha256 = _keep_as_mnist(cluster.head)
+    command = (
+        *("run", "pareto", "--dataset", "mnist", "--taus", "5,6", "--steps", "50"),
+        *("--architecture", "dense", "--layers", "16"),
+        *("--address", "auto", "--study", str(tmp_path / "s")),
+    )
+    submitted = subprocess.run(
+        [*RAY, "job", "submit", "--", sys.executable, "-m", "sweeper", *command],
+        env=cluster.environment(cluster.head),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+    assert "2 trials trained" in submitted.stdout
+    assert {row["dataset_sha256"] for row in study.rows(tmp_path / "s")} == {sha256}
+    copies = [node.home / at_head.relative_to(cluster.head.home) for node in cluster.workers]
+    made = [copy for copy in copies if copy.parent.exists()]  # a node may have had no trial
+    assert made
+    for copy in made:
+        assert {path.name for path in copy.iterdir()} == {"meta.json", "train.npy", "test.npy"}
+        assert (copy / "train.npy").read_bytes() == (at_head / "train.npy").read_bytes()
+
+
+def test_another_token_is_refused_at_once(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    stranger = {**cluster.environment(cluster.head), "HOME": str(tmp_path)}
+    ran = sweeper(*RUN, *JOIN, cwd=tmp_path, **stranger)
+    assert ran.returncode == 2
+    assert "it asks for another token" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (tmp_path / "s" / "study.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("ray://127.0.0.1:10001", "use `ray job submit`"),
+        ("http://127.0.0.1:8265", "use `ray job submit`"),
+        ("nowhere", "Invalid address"),
+        ("127.0.0.1:1", "nobody answers"),
+    ],
+)
+def test_what_is_no_cluster_is_told_at_once(address: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        find_head(address)
+
+
+@pytest.mark.parametrize("lacking", ["study", "other study", "data"])
+def test_a_node_that_does_not_share_the_storage_complains(
+    finished: Path, tmp_path: Path, lacking: str
+) -> None:
+    """As it runs on a node: those of these tests see all files of this machine."""
+    runs = Ledger(finished).manifest()["runs"]
+    folder = tmp_path if lacking == "study" else finished
+    job = Job(study="pareto", folder=str(folder), data_dir=str(tmp_path))
+    assert complaint(replace(job, folder=str(finished)), runs) == ""
+    if lacking == "data":
+        assert "does not see the data" in complaint(replace(job, data_dir="/nowhere"), runs)
+    else:
+        runs = [] if lacking == "other study" else runs
+        assert "does not see the study's folder" in complaint(job, runs)
+
+
+def test_a_node_that_is_lost_costs_what_was_not_saved(
+    cluster: Cluster, finished: Path, tmp_path: Path
+) -> None:
+    """The answer stays one JSON object: Ray would print its own view of the loss into it."""
+    process = cluster.sweeper(*RUN, *JOIN, "--json", cwd=tmp_path)
+    training = lambda: _node_with_a_checkpoint(cluster, tmp_path / "s", finished)  # noqa: E731
+    node, trial_id, saved = wait_for(training)
+    node.kill_raylet()
+    stdout, stderr = process.communicate(timeout=180)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["run"]["trained"] == 2
+    assert study.contents(tmp_path / "s") == study.contents(finished)
+    ledger = Ledger(tmp_path / "s")
+    attempts = {row["trial_id"]: row["attempts"] for row in ledger.rows().to_pylist()}
+    assert attempts.pop(trial_id) == 2
+    assert list(attempts.values()) == [1]
+    # Times differ from one training to another: these are those of the training that was lost.
+    seconds = ledger.curve(trial_id).column("seconds").to_pylist()
+    assert seconds[: len(saved.curve)] == [point.seconds for point in saved.curve]
+
+
+def test_only_attempts_that_get_nowhere_are_counted(tmp_path: Path) -> None:
+    """Ray gives a trial up that fails for the third time in its count."""
+    data = {"dataset": "digits", "dataset_sha256": "0" * 64}
+    network = {"architecture": "dense", "layers": (16,), "width": 16}
+    spec = TrialSpec(**data, **network, tau=2.0, seed=0, steps=400)
+    job = Job(study="pareto", folder=str(tmp_path))
+    display = Display(Console(quiet=True))
+    bridge = Bridge(
+        ((spec,),), job, display, threading.Event(), StopFile(LocalFolder(tmp_path), "run")
+    )
+    trial = Trial("any", config={"pack": [spec.to_json()]}, stub=True)
+
+    def fail() -> int:
+        trial.run_metadata.num_failures += 1  # as Tune does before it asks
+        bridge.on_trial_recover(0, [trial], trial)
+        return int(trial.num_failures)
+
+    def save(step: int) -> None:
+        path = tmp_path / "checkpoints" / spec.trial_id / f"{step:012d}-{0:016x}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    assert [fail(), fail()] == [1, 2]
+    for step in (100, 200):
+        save(step)
+        assert fail() == 1
+    assert fail() == 2
+
+
+def test_without_the_head_a_run_ends_and_goes_on_in_another_cluster(
+    cluster: Cluster, finished: Path, tmp_path: Path
+) -> None:
+    command = (*RUN, *JOIN)
+    process = cluster.sweeper(*command, cwd=tmp_path)
+    wait_for(lambda: list(tmp_path.glob("s/checkpoints/*/*.safetensors")))
+    cluster.head.kill()
+    _, stderr = process.communicate(timeout=90)
+    assert process.returncode == 130, stderr
+    assert re.search(r"interrupted, with .* gone: .*run the same command again", stderr)
+    assert json.loads((tmp_path / "s" / "study.json").read_text())["runs"][-1]["outcome"] == (
+        "interrupted"
+    )
+    another = Cluster(has_dashboard=False)
+    try:
+        process = another.start(workers=1).sweeper(*command, cwd=tmp_path)
+        _, stderr = process.communicate(timeout=180)
+    finally:
+        another.stop()
+    assert process.returncode == 0, stderr
+    assert study.contents(tmp_path / "s") == study.contents(finished)
+
+
+def _node_with_a_checkpoint(
+    cluster: Cluster, folder: Path, finished: Path
+) -> tuple[Node, str, Checkpoint] | None:
+    """Find a node in the middle of a trial, the trial, and its newest checkpoint."""
+    ids = {f"τ={row['tau']:g}": row["trial_id"] for row in study.rows(finished)}
+    for node in cluster.workers:
+        for title in node.processes().values():
+            if trained := re.match(r"ray::pareto digits (τ=\S+)", title):
+                trial_id = ids[trained[1]]
+                place = CheckpointFolder(LocalFolder(folder / "checkpoints" / trial_id), trial_id)
+                if saved := place.latest(torch.device("cpu")):
+                    return node, trial_id, saved
+    return None
+
+
+def _keep_as_mnist(node: Node) -> tuple[Path, str]:
+    """Put a converted data set of this name into a node's cache; gives its folder and hash."""
+    row = datasets.info("mnist")
+    images = np.random.default_rng(0).integers(0, 256, (300, 1, 28, 28), dtype=np.uint8)
+    train, test = images[:200], images[200:]
+    folder = node.home / "cache" / conversion_folder(row).relative_to(cache_folder().parent)
+    folder.mkdir(parents=True)
+    np.save(folder / "train.npy", train)
+    np.save(folder / "test.npy", test)
+    meta = {
+        "levels": row.levels,
+        "train_shape": train.shape,
+        "test_shape": test.shape,
+        "sha256": content_sha256(train, test, row.levels),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return folder, str(meta["sha256"])

@@ -1,0 +1,257 @@
+"""How a study is doing, read from its folder: while it runs, killed, and done."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study import kill_all, start, sweeper, wait_for
+
+from sweeper.job import Job
+from sweeper.ledger import Ledger
+from sweeper.saved import Saved, read_saved
+from sweeper.status import read_status, seconds_to_go
+from sweeper.worker import begin_attempt, record_failure
+from trainer.spec import TrialSpec
+
+STUDY = Path("studies") / "pareto-digits"
+RUN = ("run", "pareto", "--taus", "2,3,4", "--layers", "16", "--backend", "local")
+LONG = (*RUN, "--steps", "100000", "--compile", "off", "--checkpoint-seconds", "0.2")
+SHORT = (*RUN, "--steps", "1500", "--checkpoint-seconds", "0.2")
+
+
+def _status(folder: Path) -> dict[str, Any]:
+    told = sweeper("status", str(folder), "--json", cwd=folder.parent)
+    assert told.returncode == 0, told.stderr
+    answer: dict[str, Any] = json.loads(told.stdout)
+    return answer
+
+
+def _checkpoints(folder: Path) -> bool:
+    return any(saved.point for saved in read_saved(Ledger(folder)))
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A study that was killed in its first trial, and what was said of it while it ran."""
+    cwd = tmp_path_factory.mktemp("killed")
+    process = start(*LONG, cwd=cwd)
+    try:
+        wait_for(lambda: _checkpoints(cwd / STUDY))
+        told = _status(cwd / STUDY)
+    finally:
+        kill_all(process)
+    return cwd / STUDY, told
+
+
+def test_a_study_that_runs_says_which_trials_it_trains(killed: tuple[Path, dict[str, Any]]) -> None:
+    folder, told = killed
+    assert told["in_use"]
+    assert told["last_run"]["outcome"] == "running"
+    assert (told["finished"], told["waiting"], told["failed"]) == (0, 2, 0)
+    assert told["interrupted"] == []
+    (trial,) = told["running"]
+    assert trial["trial_id"] in Ledger(folder).manifest()["asked"]
+    assert re.fullmatch(r"τ=[234] width=16 seed=0", trial["label"])
+    assert trial["dataset"] == "digits"
+    assert 0 < trial["step"] < trial["steps"] == 100_000
+    assert 0 < trial["point"]["step"] <= trial["step"]
+    assert trial["point"]["open_gates"] == 16
+    assert told["seconds_to_go"] > 0
+    sign = datetime.fromisoformat(told["last_sign"])
+    assert sign == datetime.fromisoformat(trial["saved_at"])
+    assert datetime.fromisoformat(told["last_run"]["started_at"]) < sign < datetime.now(UTC)
+
+
+def test_a_study_that_was_killed_says_what_was_interrupted(
+    killed: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, before = killed
+    told = _status(folder)
+    assert not told["in_use"]
+    assert told["last_run"]["outcome"] == "killed"
+    assert told["running"] == []
+    (trial,) = told["interrupted"]
+    assert trial["trial_id"] == before["running"][0]["trial_id"]
+    assert trial["step"] >= before["running"][0]["step"]
+    shown = sweeper("status", str(folder), cwd=folder.parent).stdout
+    assert "0 of 3 trials done, 1 interrupted, 2 waiting" in shown
+    assert re.search(r"about .* to go once it is run again; last sign of life .* ago", shown)
+    assert f"{trial['step']:,} of 100,000" in shown
+    assert "last run: killed, started 20" in shown
+
+
+def test_what_an_earlier_run_began_is_not_running_before_its_turn(
+    killed: tuple[Path, dict[str, Any]],
+) -> None:
+    """As between the start of the run that goes on and the start of its workers."""
+    folder, _ = killed
+    ledger = Ledger(folder)
+    manifest = ledger.manifest()
+    before = json.loads(json.dumps(manifest))
+    later = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    manifest["runs"].append(manifest["runs"][-1] | {"started_at": later})
+    try:
+        with ledger.locked():
+            ledger.write_manifest(manifest)
+            status = read_status(ledger)
+    finally:
+        ledger.write_manifest(before)
+    assert status.in_use
+    assert (len(status.running), len(status.interrupted), status.waiting) == (0, 1, 2)
+
+
+def test_watching_what_does_not_run_shows_it_and_ends(killed: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = killed
+    watched = sweeper("status", str(folder), "--watch", cwd=folder.parent)
+    assert watched.returncode == 0
+    assert watched.stdout.count("trials done") == 1
+
+
+def test_watching_tells_each_change_and_ends_with_the_run(tmp_path: Path) -> None:
+    process = start(*SHORT, cwd=tmp_path)
+    folder = tmp_path / STUDY
+    wait_for(lambda: _checkpoints(folder))
+    watched = sweeper("status", str(folder), "--watch", cwd=tmp_path)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert watched.returncode == 0, watched.stderr
+    counts = re.findall(r"^(\d) of 3 trials done", watched.stdout, re.MULTILINE)
+    assert counts == sorted(counts)
+    assert counts[-1] == "3"
+    assert len(counts) >= 2
+    assert "last run: done" in watched.stdout
+    assert "held-out sse" in watched.stdout
+    assert "\x1b" not in watched.stdout
+
+
+def test_watching_in_a_terminal_redraws_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    process = start(*LONG, cwd=tmp_path)
+    folder = tmp_path / STUDY
+    wait_for(lambda: _checkpoints(folder))
+    ours, theirs = pty.openpty()
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "sweeper", "status", str(folder), "--watch"],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "COLUMNS": "120", "LINES": "30", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = ""
+    try:
+        while len(re.findall(r"0 of 3 trials done", shown)) < 3:
+            shown += os.read(ours, 4096).decode(errors="replace")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=60) == 130
+    finally:
+        kill_all(process)
+        watching.kill()
+        watching.wait()
+        os.close(ours)
+    assert "\x1b[1A" in shown  # up a line: drawn in place
+    assert "running" in shown
+    assert "━" in shown
+
+
+def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(killed[0], tmp_path / "s")
+    ledger = Ledger(folder)
+    (saved,) = read_saved(ledger)
+    assert saved.spec is not None
+    record_failure(saved.spec, Job(study="pareto", folder=str(folder)), "OSError: no space left")
+    told = read_status(ledger)
+    assert (told.finished, told.failed, told.waiting) == (0, 1, 2)
+    assert (told.running, told.interrupted) == ((), ())
+    begin_attempt(ledger, saved.spec)
+    told = read_status(ledger)
+    assert (told.finished, told.failed, told.waiting) == (0, 0, 2)
+    assert [(each.trial_id, each.attempts) for each in told.interrupted] == [(saved.trial_id, 2)]
+
+
+def _spec(**changes: Any) -> TrialSpec:
+    fields: dict[str, Any] = {
+        "dataset": "digits", "dataset_sha256": "ab" * 32, "architecture": "dense", "layers": (8,),
+        "tau": 1.0, "width": 16, "seed": 0, "steps": 1000,
+    }  # fmt: skip
+    return TrialSpec(**fields | changes)
+
+
+def _begun(step: int, seconds: float | None, spec: TrialSpec | None = None) -> Saved:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    point = None if seconds is None else {"step": float(step), "seconds": seconds}
+    return Saved(
+        trial_id="a", spec=spec, began=moment, attempts=1, step=step, point=point, seen=moment
+    )
+
+
+def test_what_is_to_go_is_not_said_where_nothing_is_known() -> None:
+    assert seconds_to_go([], 3, [], workers=2) is None
+    assert seconds_to_go([_begun(0, None, _spec())], 3, [], workers=2) is None
+    failed = {"seconds": float("nan")}
+    assert seconds_to_go([], 3, [failed, {"seconds": None}], workers=2) is None
+
+
+def test_what_is_to_go_by_the_trials_that_ended_and_those_that_have_begun() -> None:
+    ended = [{"seconds": 10.0}, {"seconds": 30.0}]
+    assert seconds_to_go([], 0, ended, workers=2) == 0
+    assert seconds_to_go([], 4, ended, workers=2) == 4 * 20 / 2
+    half = _begun(500, 6.0, _spec())  # 12 s in all
+    assert seconds_to_go([half], 0, ended, workers=2) == 6
+    assert seconds_to_go([half, half], 3, ended, workers=2) == (6 + 6 + 3 * 20) / 2
+    assert seconds_to_go([half], 3, [], workers=1) == 6 + 3 * 12
+    unknown = _begun(0, None, _spec())
+    assert seconds_to_go([unknown], 1, ended, workers=1) == 20 + 20
+
+
+def test_a_trial_begun_by_an_older_version_is_named_by_its_id(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(killed[0], tmp_path / "s")
+    (saved,) = read_saved(Ledger(folder))
+    path = folder / "checkpoints" / saved.trial_id / "attempt.json"
+    attempt = json.loads(path.read_text())
+    del attempt["spec"]
+    path.write_text(json.dumps(attempt))
+    shown = sweeper("status", str(folder), cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert f"{saved.trial_id}" in shown.stdout
+
+
+def test_a_damaged_checkpoint_still_has_a_step(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(killed[0], tmp_path / "s")
+    (before,) = read_saved(Ledger(folder))
+    newest = max((folder / "checkpoints" / before.trial_id).glob("*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:100])
+    (saved,) = read_saved(Ledger(folder))
+    assert (saved.step, saved.point) == (before.step, None)
+    assert "1 interrupted" in sweeper("status", str(folder), cwd=tmp_path).stdout
+
+
+def test_watching_as_json_is_refused(finished: Path) -> None:
+    ran = sweeper("status", str(finished), "--watch", "--json", cwd=finished.parent)
+    assert ran.returncode == 2
+    assert ran.stderr == "error: --json tells once; leave --watch away\n"
+
+
+def test_what_is_damaged_among_the_checkpoints_is_passed_over(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(killed[0], tmp_path / "s")
+    (begun,) = (folder / "checkpoints").iterdir()
+    (begun / "attempt.json").write_text('{"number": ')
+    (folder / "checkpoints" / ".DS_Store").write_bytes(b"Bud1")
+    told = _status(folder)
+    assert (told["interrupted"], told["asked"]) == ([], 3)
