@@ -50,8 +50,10 @@ class Course:
 def compute_courses(study: Study) -> list[Course]:
     """Join the curves of each τ and width, step by step; trials without a curve are left out."""
     courses = []
+    all_curves = study.ledger.curves_of(study.trials["trial_id"])
     for (tau, width), trials in study.trials.groupby(["tau", "width"]):
-        curves = pd.concat([_curve(study, trial_id, tau) for trial_id in trials["trial_id"]])
+        found = [all_curves[name] for name in trials["trial_id"] if name in all_curves]
+        curves = pd.concat([_finite(curve.to_pandas(), tau) for curve in found] or [pd.DataFrame()])
         if curves.empty:
             continue
         steps = curves.groupby("step")[list(MEASURES)]
@@ -68,8 +70,7 @@ def compute_courses(study: Study) -> list[Course]:
     return courses
 
 
-def _curve(study: Study, trial_id: str, tau: float) -> pd.DataFrame:
-    curve = study.ledger.curve(trial_id).to_pandas()
+def _finite(curve: pd.DataFrame, tau: float) -> pd.DataFrame:
     curve["error"] = curve["constraint_ma"] + tau
     # The last sample of a trial that diverged holds no numbers, and its gates none that count.
     return curve[np.isfinite(curve["error"])]

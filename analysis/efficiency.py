@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from analysis.statistics import Spread
 from analysis.study import Study
@@ -86,7 +87,7 @@ def compute_pairs(study: Study) -> list[Pair]:
     is_baseline = (trials["objective"] == "geco") & (trials["tau"] == 0)
     baselines, gated = trials[is_baseline], trials[~is_baseline]
     errors = baselines["train_sse"].mask(baselines["status"].isin(LOST))
-    pairs = []
+    matches = []
     for baseline in baselines.assign(train_sse=errors).to_dict("records"):
         follows = (
             (gated["dataset"] == baseline["dataset"])
@@ -95,16 +96,20 @@ def compute_pairs(study: Study) -> list[Pair]:
             & (gated["width"] > baseline["width"])
         )
         sequels = gated[follows].to_dict("records")
-        pairs.append(_pair(study, baseline, sequels[0] if sequels else None))
+        matches.append((baseline, sequels[0] if sequels else None))
+    curves = study.ledger.curves_of(sequel["trial_id"] for _, sequel in matches if sequel)
+    pairs = [
+        _pair(baseline, sequel, sequel and curves.get(sequel["trial_id"]))
+        for baseline, sequel in matches
+    ]
     return sorted(pairs, key=lambda pair: (pair.dataset, pair.size, pair.seed))
 
 
-def _pair(study: Study, baseline: dict[str, Any], sequel: dict[str, Any] | None) -> Pair:
+def _pair(baseline: dict[str, Any], sequel: dict[str, Any] | None, curve: pa.Table | None) -> Pair:
     readings = [(math.nan, False)] * len(READ_AT)
-    if sequel is not None:
-        curve = study.ledger.curve(sequel["trial_id"]).to_pandas()
-        allowed = sequel["tau_limit"] - sequel["tau"]
-        readings = [_reading(curve, mark * baseline["steps"], allowed) for mark in READ_AT]
+    if sequel is not None and curve is not None:
+        samples, allowed = curve.to_pandas(), sequel["tau_limit"] - sequel["tau"]
+        readings = [_reading(samples, mark * baseline["steps"], allowed) for mark in READ_AT]
     gates, held = zip(*readings, strict=True)
     return Pair(
         dataset=baseline["dataset"],

@@ -42,7 +42,7 @@ def find(study: Study, also: Sequence[Check] = ()) -> list[Finding]:
 
 
 def _damaged(study: Study) -> Finding | None:
-    lines = tuple((path.name, "left out of this report") for path in study.ledger.damaged())
+    lines = tuple((name, "left out of this report") for name in study.ledger.damaged())
     advice = "Run the same command again: it trains these trials anew."
     return Finding(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 import jinja2
 import pandas as pd
@@ -16,15 +15,18 @@ from analysis.grid import Grid
 from analysis.paper import beside_the_paper, deviations
 from analysis.study import Study
 from analysis.views import compute_answer, view_of
-from sweeper.ledger import Ledger
-from trainer.files import write_atomic
+
+PAGE = "report.html"
+
+SHOWN = 500
+"""Rows of the table of trials that a page still scrolls through."""
 
 MEASURED = ("test_sse_sampled", "test_sse_mean", "train_sse", "kl", "lambda")
 """The columns of the table of trials whose decimal points line up."""
 
 
-def write_report(ledger: Ledger) -> Path:
-    """Write the report of a study into its `report/` folder and give the page's path.
+def write_report(study: Study) -> str:
+    """Write the report of a study into its `report/` folder, and say where the page is.
 
     Beside `report.html` stand `trials.csv` (one row per trial), the data of every other table
     (for a front, `front.csv`: one row per τ and width), and every figure as SVG and PNG. The page
@@ -32,25 +34,22 @@ def write_report(ledger: Ledger) -> Path:
     gives a page that says so.
 
     Raises:
-        UserError: if the folder holds no study, or one that this version cannot read.
         OSError: if a file cannot be written; no file is ever left half-written.
 
     """
-    study = Study.read(ledger)
     view = view_of(study)
     pictures = list(render(study, (*view.lead, *view.figures)))
-    folder = ledger.report
+    folder = study.ledger.report
     for picture in pictures:
-        write_atomic(folder / f"{picture.stem}.svg", picture.svg)
-        write_atomic(folder / f"{picture.stem}.png", picture.png)
+        folder.write(f"{picture.stem}.svg", picture.svg)
+        folder.write(f"{picture.stem}.png", picture.png)
     for grid in _grids(study):
         if len(grid.data.columns):
-            write_atomic(folder / f"{grid.name}.csv", _csv(grid.data))
+            folder.write(f"{grid.name}.csv", _csv(grid.data))
     counts = dict.fromkeys(("open_gates", "settled_step"), "Int64")  # which may be missing
-    write_atomic(folder / "trials.csv", _csv(study.trials.astype(counts)))
-    page = folder / "report.html"
-    write_atomic(page, render_page(study, pictures).encode())  # last: it names the others
-    return page
+    folder.write("trials.csv", _csv(study.trials.astype(counts)))
+    folder.write(PAGE, render_page(study, pictures).encode())  # last: it names the others
+    return folder.at(PAGE)
 
 
 def render_page(study: Study, pictures: Sequence[Picture]) -> str:
@@ -78,6 +77,7 @@ def render_page(study: Study, pictures: Sequence[Picture]) -> str:
         study=study,
         manifest=study.manifest,
         trials=study.trials.to_dict("records"),
+        shown=SHOWN,
         write={name: words.aligned(study.trials[name]) for name in MEASURED},
         answer=compute_answer(study),
         grids=[grid for grid in _grids(study) if grid.rows],

@@ -26,6 +26,9 @@ from analysis.study import Study
 SAMPLES = 400
 """A panel is some 250 points wide; more samples only make the file larger."""
 
+MOST, FEW = 60, 20
+"""Trials that a report shows one by one; a page with hundreds of figures opens nowhere."""
+
 WHOLE: dict[str, Any] = {"integer": True, "steps": [1, 2, 4, 5, 10], "min_n_ticks": 1}
 """Ticks at whole numbers that come out at 16, 32 and 8000."""
 
@@ -46,13 +49,22 @@ class CurvesData:
 
 
 def curves_of(study: Study) -> dict[str, CurvesData]:
-    """Compute one figure per trial that recorded a curve."""
-    figures = {}
-    for trial in study.trials.to_dict("records"):
-        curve = study.ledger.curve(trial["trial_id"])
-        if curve.num_rows:
-            figures[_stem(trial)] = compute_curves(trial, curve)
-    return figures
+    """Compute one figure per trial that recorded a curve, or of many trials, for some of them."""
+    trials = _shown(study.trials)
+    curves = study.ledger.curves_of(trials["trial_id"])
+    return {
+        _stem(trial): compute_curves(trial, curves[trial["trial_id"]])
+        for trial in trials.to_dict("records")
+        if trial["trial_id"] in curves
+    }
+
+
+def _shown(trials: pd.DataFrame) -> pd.DataFrame:
+    """Of more than `MOST` trials choose `FEW`: a seed of a τ and width, evenly over these."""
+    if len(trials) <= MOST:
+        return trials
+    single = trials.drop_duplicates(["dataset", "tau", "width"])
+    return single.iloc[:: math.ceil(len(single) / FEW)]
 
 
 def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:

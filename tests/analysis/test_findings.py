@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_missing_trials_are_counted(study_of, trial):
 
 
 def test_damaged_rows_are_named(digits):
-    path = sorted(digits.trials.glob("*.parquet"))[0]
+    path = sorted(Path(str(digits.trials)).glob("*.parquet"))[0]
     path.write_bytes(b"torn")
     damaged, missing = found(digits)
     assert damaged.title == "1 row of the ledger cannot be read"

@@ -1,6 +1,7 @@
 import dataclasses
 import math
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,13 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.tags, self.links, self.words = [], [], [], []
+        self.attributes = set()
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
+        self.attributes |= {name for name, _ in attributes}
         self.links += [value for name, value in attributes if name in ("src", "href")]
         if tag not in VOID:
             self.open.append(tag)
@@ -44,19 +47,27 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def write(ledger):
+    return Path(write_report(Study.read(ledger)))
+
+
+def report_of(ledger):
+    return Path(str(ledger.report))
+
+
 def read(path):
     return Page(path.read_text(encoding="utf-8"))
 
 
 def test_the_report_and_the_files_behind_it(digits):
-    path = write_report(digits)
-    assert path == digits.report / "report.html"
-    names = {str(file.relative_to(digits.report)) for file in digits.report.rglob("*.*")}
+    path = write(digits)
+    assert path == report_of(digits) / "report.html"
+    names = {str(file.relative_to(report_of(digits))) for file in report_of(digits).rglob("*.*")}
     assert {"report.html", "front.csv", "trials.csv", "front.svg", "front.png"} <= names
     assert sum(name.startswith("curves/") and name.endswith(".svg") for name in names) == 7
     assert sum(name.startswith("curves/") and name.endswith(".png") for name in names) == 7
-    assert len(pd.read_csv(digits.report / "trials.csv")) == 7
-    front = pd.read_csv(digits.report / "front.csv")
+    assert len(pd.read_csv(report_of(digits) / "trials.csv")) == 7
+    front = pd.read_csv(report_of(digits) / "front.csv")
     assert front["tau"].tolist() == sorted(front["tau"])
     assert front["on_front"].sum() == 5
 
@@ -66,7 +77,7 @@ def test_the_page_is_one_small_file_that_loads_nothing(study_of, trial):
     noisy["step"] = np.arange(1, 2001)
     noisy[["sse", "hit_rate"]] = np.random.default_rng(0).random((2000, 2))
     curves = pa.Table.from_pandas(noisy, preserve_index=False)
-    path = write_report(study_of([trial(1.0, curves=curves), trial(1.5, curves=curves)]))
+    path = write(study_of([trial(1.0, curves=curves), trial(1.5, curves=curves)]))
     page = read(path)
     assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in page.links)
     assert "script" not in page.tags
@@ -74,7 +85,7 @@ def test_the_page_is_one_small_file_that_loads_nothing(study_of, trial):
 
 
 def test_the_page_says_in_order_what_a_reader_needs(digits):
-    text = read(write_report(digits)).text
+    text = read(write(digits)).text
     marks = [
         "On digits, 4 of 16 dimensions suffice",
         "This is the knee",
@@ -102,9 +113,40 @@ def test_hostile_names_and_errors_are_only_text(study_of, trial):
     manifest["runs"][0] |= {"command": HOSTILE, "hardware": HOSTILE, "versions": {HOSTILE: HOSTILE}}
     manifest["request"][HOSTILE] = [HOSTILE]
     ledger.write_manifest(manifest)
-    page = read(write_report(ledger))
+    page = read(write(ledger))
     assert "script" not in page.tags
     assert page.text.count(HOSTILE) >= 10
+
+
+def test_hostile_strings_in_every_column_break_out_of_nothing(study_of, trial):
+    """Of text, of attributes, of comments, of CSS, of the figures."""
+    script = "<script>alert(1)</script>"
+    attack = f"\"'--></style></title>{script}<img src=x onerror=alert(1)>{{{{ 7*7 }}}}$x^"
+    names = ("dataset", "dataset_sha256", "architecture", "objective", "device", "error")
+    record = trial(1.0, **dict.fromkeys(names, attack), versions={attack: attack})
+    ledger = study_of([record, trial(2.0, **dict.fromkeys(names, attack))])
+    manifest = _attacked(ledger.manifest(), attack)
+    ledger.write_manifest(manifest)
+    path = write(ledger)
+    page = read(path)
+    assert not {"script", "iframe", "object", "svg"} & set(page.tags)
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in page.links)
+    assert page.text.count(script) >= 10
+    assert "{{ 7*7 }}" in page.text
+    for figure in report_of(ledger).rglob("*.svg"):
+        assert "<script" not in figure.read_text()
+
+
+def _attacked(value, attack):
+    """Replace what a person could have typed, down to the leaves; what is read as data stays."""
+    kept = {"study", "outcome", "started_at", "finished_at", "asked", "waiting", "settings"}
+    kept |= {"format", "schema_version", "request"}
+    if isinstance(value, dict):
+        return {k: v if k in kept else _attacked(v, attack) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_attacked(each, attack) for each in value]
+    return attack if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize(
@@ -128,14 +170,14 @@ def test_a_study_that_found_no_knee_is_still_readable(study_of, trial, taus, cha
         names = ("gate_l1", "train_sse", "test_sse_sampled", "test_sse_mean", "constraint_ma")
         nan = dict.fromkeys((*names, "multiplier", "kl", "steps_per_second"), math.nan)
         nan["samples"] = None
-    text = read(write_report(study_of([trial(tau, **changes, **nan) for tau in taus]))).text
+    text = read(write(study_of([trial(tau, **changes, **nan) for tau in taus]))).text
     for words in said:
         assert words in text
     assert "nan" not in text
 
 
 def test_a_study_killed_in_its_first_run_has_no_account_of_it(study_of, trial):
-    text = read(write_report(study_of([trial()], runs=[]))).text
+    text = read(write(study_of([trial()], runs=[]))).text
     assert "left no account of itself" in text
 
 
@@ -144,7 +186,7 @@ def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
     manifest = ledger.manifest()
     manifest["runs"][0] |= {"trained": 0, "reused": 1, "overhead": None, "git_commit": None}
     ledger.write_manifest(manifest)
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     assert "0 trained, 1 reused" in text
     assert "overhead –" in text
     assert "git commit –" in text
@@ -152,48 +194,48 @@ def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
 
 def test_a_run_says_its_budget_and_pack_size_if_it_knew_them(study_of, trial):
     ledger = study_of([trial()])
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     assert "budget – " in text  # of an older version
     assert "pack size – " in text
     manifest = ledger.manifest()
     manifest["runs"][0] |= {"budget": "standard", "pack": 4}
     ledger.write_manifest(manifest)
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     assert "budget standard " in text
     assert "pack size 4 " in text
 
 
 def test_several_seeds_show_their_range(study_of, trial):
     asked = [trial(1.5, seed, open_gates=gates) for seed, gates in enumerate((4, 5, 4))]
-    text = read(write_report(study_of(asked))).text
+    text = read(write(study_of(asked))).text
     assert "4 (4–5)" in text
     assert "3 of 3" in text
 
 
 def test_writing_again_gives_the_same_page(study_of, trial):
     ledger = study_of([trial()])
-    first = write_report(ledger).read_bytes()
-    assert write_report(ledger).read_bytes() == first
-    assert not list(ledger.report.rglob("*.part"))
+    first = write(ledger).read_bytes()
+    assert write(ledger).read_bytes() == first
+    assert not list(report_of(ledger).rglob("*.part"))
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no study"):
-        write_report(Ledger(tmp_path / "nothing"))
+        write(Ledger(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()
 
 
 def test_a_study_of_another_version_is_refused(study_of, trial):
     with pytest.raises(UserError, match="unknown study 'zoo'"):
-        write_report(study_of([trial()], study="zoo"))
+        write(study_of([trial()], study="zoo"))
 
 
 def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed, diverged):
     ledger = study_of([trial(2.0), trial(1.5), failed(1.0), diverged(0.5)])
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     assert "4.0" not in text.split("All trials")[1].split("Warnings")[0]
     assert "5200.0" not in text
-    table = (ledger.report / "trials.csv").read_text().splitlines()
+    table = (report_of(ledger) / "trials.csv").read_text().splitlines()
     place = table[0].split(",").index("open_gates")
     assert [line.split(",")[place] for line in table[1:]] == ["", "", "4", "4"]
 
@@ -212,7 +254,7 @@ def test_the_report_of_compression_on_two_data_sets(study_of, pair):
     records = [record for records in asked for record in records]
     baselines = [dataclasses.replace(record, curves=None) for record in records[::2]]
     ledger = study_of([*baselines, *records[1::2]])
-    page = write_report(ledger)
+    page = write(ledger)
     text = read(page).text
     for words in (
         "compression on sprites and digits",
@@ -228,10 +270,10 @@ def test_the_report_of_compression_on_two_data_sets(study_of, pair):
     ):
         assert words in text
     assert "digits open gates at" not in text
-    names = {file.name for file in ledger.report.iterdir()}
+    names = {file.name for file in report_of(ledger).iterdir()}
     assert {"compression.csv", "paper.csv", "trials.csv", "compression.svg"} <= names
     assert "front.csv" not in names
-    table = pd.read_csv(ledger.report / "compression.csv")
+    table = pd.read_csv(report_of(ledger) / "compression.csv")
     assert len(table) == 12
     assert table.groupby(["dataset", "size"])["gates_2x"].median().tolist() == [6, 11, 6, 11]
 
@@ -242,7 +284,7 @@ def test_the_report_of_a_trajectory_of_three_seeds(study_of, trial):
         for seed in range(3)
     ]
     ledger = study_of(asked)
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     for words in (
         "8,000 steps narrow the bottleneck from 10 to 6 dimensions at τ = 25.",
         "Along the way",
@@ -252,9 +294,9 @@ def test_the_report_of_a_trajectory_of_three_seeds(study_of, trial):
         "open gates after 10,000 steps (τ = 25) 9 sprites",  # ours is blank
     ):
         assert words in text
-    names = {file.name for file in ledger.report.iterdir()}
+    names = {file.name for file in report_of(ledger).iterdir()}
     assert {"course-tau25-width10.svg", "staircase.csv", "outcomes.csv", "paper.csv"} <= names
-    stairs = pd.read_csv(ledger.report / "staircase.csv")
+    stairs = pd.read_csv(report_of(ledger) / "staircase.csv")
     assert stairs["step"].tolist() == [400, *range(800, 8001, 800)]
     assert (stairs["error_min"] <= stairs["error"]).all()
 
@@ -268,10 +310,10 @@ def test_the_report_of_a_comparison(study_of, trial, dataset, channels):
         for tau, gates in ((20.0, 7), (35.0, 3))
     ]
     ledger = study_of(asked)
-    text = read(write_report(ledger)).text
+    text = read(write(ledger)).text
     kept = f"On {dataset}, training keeps 7 of 10 dimensions at τ = 20 and 3 of 10 at τ = 35."
     assert kept in text
-    assert (ledger.report / "comparison.png").exists()
+    assert (report_of(ledger) / "comparison.png").exists()
     assert ("Beside the paper" in text) == (dataset == "sprites")
     assert ("open gates at τ = 35, from 10 dimensions 3 3 0 1" in text) == (dataset == "sprites")
-    assert (ledger.report / "paper.csv").exists() == (dataset == "sprites")
+    assert (report_of(ledger) / "paper.csv").exists() == (dataset == "sprites")

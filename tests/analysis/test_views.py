@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_in_every_state_there_is_an_answer_a_table_and_facts(kind, state, study_
 @pytest.mark.parametrize("kind", VIEWS)
 def test_in_every_state_there_is_a_report(kind, state, study_in):
     ledger = study_in(kind, state)
-    page = write_report(ledger).read_text(encoding="utf-8")
+    page = Path(write_report(Study.read(ledger))).read_text(encoding="utf-8")
     assert compute_answer(Study.read(ledger)).headline.split(" = ")[0] in page
     assert ">nan<" not in page
 
