@@ -3,13 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench chaos clean
 
 help:
 	@echo "make demo   sweep the built-in digits: the front on the screen, a report on disk"
 	@echo "make test   lint, types and tests"
 	@echo "make lint   lint and types"
 	@echo "make bench  the benchmarks' tables"
+	@echo "make chaos  kill a sweep fifty times (SEED=N: as before) and count what that cost"
 	@echo "make clean  remove what these made, but for studies/"
 
 demo: .venv/installed
@@ -25,8 +26,15 @@ lint: .venv/installed-dev
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/two_processes.py
 	$(BIN)/python benchmarks/pack_throughput.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/checkpoints.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/many_trials.py
+
+chaos: .venv/installed
+	$(BIN)/python benchmarks/chaos.py $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from plain_loop import PlainLoop
@@ -13,10 +15,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.environment import git_commit, hardware
 from trainer.architectures import architecture
-from trainer.datasets import Dataset, info
+from trainer.datasets import Dataset, info, load
+from trainer.errors import MissingDataError
+from trainer.program import Program
 from trainer.spec import TrialSpec
+from trainer.state import TrainState
+from trainer.trial import Trial, on_device
 
 TURN_SECONDS = 1.0
+
+CALLS_AHEAD = 64
+"""How far a device may lag behind the calls that are timed."""
+
+CPU = torch.device("cpu")
 
 
 def print_machine(rate: float) -> None:
@@ -26,6 +37,17 @@ def print_machine(rate: float) -> None:
         f"commit {(git_commit() or 'none')[:20]}"
     )
     print(f"one thread; a 1024³ float32 product reaches {rate / 1e9:.0f} GFLOP/s\n")
+
+
+def usual_models(data_dir: Path | None) -> Iterator[tuple[str, Dataset]]:
+    """Give a small network and a convolutional one with their data, where that is on disk."""
+    for network, dataset in (("dense", "digits"), ("conv28", "mnist")):
+        try:
+            data = load(dataset, data_dir)
+        except MissingDataError:
+            print(f"{network}/{dataset}: skipped, {dataset} is not on disk")
+        else:
+            yield network, data
 
 
 def usual_spec(data: Dataset, network: str) -> TrialSpec:
@@ -42,12 +64,61 @@ def usual_spec(data: Dataset, network: str) -> TrialSpec:
     )
 
 
-def seconds_per_call(call: Callable[[], None]) -> float:
-    """Call it for a turn, and give the time of one call."""
+def twins(spec: TrialSpec, data: Dataset, count: int, device: torch.device = CPU) -> list[Trial]:
+    """Make trials of one kind, each of its own seed."""
+    images = on_device(data.train, device)
+    return [Trial(replace(spec, seed=seed), data, device, images=images) for seed in range(count)]
+
+
+def plain_step(spec: TrialSpec, data: Dataset) -> Callable[[], None]:
+    """Give what takes, with each call, a step of the hand-written loop."""
+    plain, images = PlainLoop(spec, data.image_shape), torch.from_numpy(data.train)
+
+    def take() -> None:
+        batch = torch.randint(0, len(images), (spec.batch_size,))
+        plain.step(images[batch].float() / data.levels)
+
+    return take
+
+
+class Stepper:
+    """Takes, with each call, the next step of all trials, from their first on."""
+
+    def __init__(self, program: Program, trials: Sequence[Trial]) -> None:
+        self._program = program
+        self._joint = program.join([trial.initial_state() for trial in trials])
+        self._steps = [0] * len(trials)
+
+    def __call__(self) -> None:
+        """Take it."""
+        self._joint, _ = self._program.advance(self._joint, self._steps)
+        self._steps = [step + 1 for step in self._steps]
+
+    def state(self, index: int) -> TrainState:
+        """Give the state that one of the trials has come to."""
+        return self._program.split(self._joint, index)
+
+
+def seconds_per_call(
+    call: Callable[[], None],
+    turn: float = TURN_SECONDS,
+    finish: Callable[[], None] = lambda: None,
+) -> float:
+    """Call it for a turn, in seconds, and give the time of one call.
+
+    Args:
+        call: what is timed.
+        turn: for how long.
+        finish: waits for the device to have done what was called.
+    """
+    finish()
     began, calls = time.perf_counter(), 0
-    while time.perf_counter() - began < TURN_SECONDS:
+    while time.perf_counter() - began < turn:
         call()
         calls += 1
+        if calls % CALLS_AHEAD == 0:
+            finish()
+    finish()
     return (time.perf_counter() - began) / calls
 
 
@@ -59,12 +130,15 @@ def step_flops(spec: TrialSpec, data: Dataset) -> int:
     return int(counter.get_total_flops())
 
 
-def peak_flops() -> float:
+def peak_flops(
+    size: int = 1024, device: torch.device = CPU, finish: Callable[[], None] = lambda: None
+) -> float:
     """Measure the rate of a large matrix product, in operations a second."""
-    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    a, b = torch.rand(2, size, size, device=device)
     times = []
     for _ in range(20):
         began = time.perf_counter()
         torch.mm(a, b)
+        finish()
         times.append(time.perf_counter() - began)
-    return 2 * 1024**3 / statistics.median(times)
+    return 2 * size**3 / statistics.median(times)

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import workers_of
+
 from sweeper.environment import hardware
 
 WATCHED_SECONDS = 20
@@ -53,7 +55,7 @@ def _watch(options: argparse.Namespace) -> dict[str, tuple[int, int]]:
         )
         until: float | None = None
         while run.poll() is None and (until is None or time.monotonic() < until):
-            workers = _workers(run.pid)
+            workers = workers_of(run.pid)
             if workers and until is None:
                 until = time.monotonic() + WATCHED_SECONDS
             for name, process in [("driver", run.pid), *(("worker", one) for one in workers)]:
@@ -64,18 +66,6 @@ def _watch(options: argparse.Namespace) -> dict[str, tuple[int, int]]:
         if until is None:
             sys.exit(errors)
     return peaks
-
-
-def _workers(run: int) -> list[int]:
-    """List the processes of the run that train a trial: Ray names them after it."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (entry / "stat").exists():
-            session = (entry / "stat").read_text().rsplit(")", 1)[1].split()[3]
-            title = (entry / "cmdline").read_text(errors="replace")
-            if int(session) == run and title.startswith("ray::pareto "):
-                found.append(int(entry.name))
-    return found
 
 
 def _memory(process: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Trial-steps a second of trials that are trained together, by the size of the pack.
 
-    python benchmarks/pack_throughput.py [--rounds 5] [--sizes 1,2,4,8,16,32] [--data-dir DIR]
+    python benchmarks/pack_throughput.py [--rounds 3] [--sizes 1,2,4,8,16,32] [--data-dir DIR]
 
 The sizes take turns in one process of one thread. `1` is the step of a trial alone; the others are
 the same step, vectorised. `times` compares with it, as the median over the turns; `of floor` is
@@ -10,18 +10,24 @@ the share of the rate at which a large matrix product would do the plain step's 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import peak_flops, print_machine, seconds_per_call, step_flops, usual_spec
+from measure import (
+    Stepper,
+    peak_flops,
+    print_machine,
+    seconds_per_call,
+    step_flops,
+    twins,
+    usual_models,
+    usual_spec,
+)
 
-from trainer.datasets import Dataset, load
-from trainer.errors import MissingDataError
+from trainer.datasets import Dataset
 from trainer.program import program_of
-from trainer.trial import Trial
 
 
 def main() -> None:
@@ -30,18 +36,13 @@ def main() -> None:
     rate = peak_flops()
     print_machine(rate)
     print(f"{'model':16}{'pack':>6}{'trial-steps/s':>15}{'times':>8}{'of floor':>10}")
-    for dataset, network in (("digits", "dense"), ("mnist", "conv28")):
-        try:
-            data = load(dataset, options.data_dir)
-        except MissingDataError:
-            print(f"{network}/{dataset}: skipped, {dataset} is not on disk")
-            continue
+    for network, data in usual_models(options.data_dir):
         _rows(data, network, rate, options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="1,2,4,8,16,32")
     parser.add_argument("--data-dir", type=Path)
     return parser.parse_args()
@@ -63,17 +64,8 @@ def _rows(data: Dataset, network: str, rate: float, options: argparse.Namespace)
 
 
 def _turn(data: Dataset, network: str, size: int) -> Callable[[], float]:
-    spec = usual_spec(data, network)
-    specs = [dataclasses.replace(spec, seed=seed) for seed in range(size)]
-    trials = [Trial(each, data, torch.device("cpu")) for each in specs]
-    program = program_of(trials)
-    joint, step = program.join([trial.initial_state() for trial in trials]), 0
-
-    def take() -> None:
-        nonlocal joint, step
-        joint, _ = program.advance(joint, [step] * size)
-        step += 1
-
+    trials = twins(usual_spec(data, network), data, size)
+    take = Stepper(program_of(trials), trials)
     return lambda: seconds_per_call(take)
 
 

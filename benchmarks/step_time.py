@@ -12,17 +12,25 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measure import peak_flops, print_machine, seconds_per_call, step_flops, usual_spec
-from plain_loop import PlainLoop
+from measure import (
+    Stepper,
+    peak_flops,
+    plain_step,
+    print_machine,
+    seconds_per_call,
+    step_flops,
+    twins,
+    usual_models,
+    usual_spec,
+)
 
-from trainer.datasets import Dataset, load
-from trainer.errors import MissingDataError
-from trainer.spec import TrialSpec
-from trainer.trial import Trial
+from trainer.datasets import Dataset
+from trainer.program import program_of
+
+TARGETS = {"dense": 1.05, "conv28": 0.80}
 
 
 def main() -> None:
@@ -31,13 +39,8 @@ def main() -> None:
     rate = peak_flops()
     print_machine(rate)
     print(f"{'model':16}{'ours':>9}{'plain':>9}{'ratio':>8}{'target':>8}{'floor':>9}   ms a step")
-    for dataset, network, target in (("digits", "dense", 1.05), ("mnist", "conv28", 0.80)):
-        try:
-            data = load(dataset, options.data_dir)
-        except MissingDataError:
-            print(f"{network}/{dataset}: skipped, {dataset} is not on disk")
-            continue
-        _row(data, network, target, rate, options.rounds)
+    for network, data in usual_models(options.data_dir):
+        _row(data, network, rate, options.rounds)
 
 
 def _options() -> argparse.Namespace:
@@ -47,42 +50,20 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _row(data: Dataset, network: str, target: float, rate: float, rounds: int) -> None:
+def _row(data: Dataset, network: str, rate: float, rounds: int) -> None:
     spec = usual_spec(data, network)
-    ours, plain = _our_turn(spec, data), _plain_turn(spec, data)
-    for turn in (ours, plain):
-        turn()
-    times = [(ours(), plain()) for _ in range(rounds)]
+    trials = twins(spec, data, 1)
+    steps = Stepper(program_of(trials), trials), plain_step(spec, data)
+    for step in steps:
+        seconds_per_call(step)
+    times = [tuple(map(seconds_per_call, steps)) for _ in range(rounds)]
     our_time, plain_time = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(our / other for our, other in times)
     floor = step_flops(spec, data) / rate
     print(
         f"{network + '/' + data.name:16}{1e3 * our_time:9.3f}{1e3 * plain_time:9.3f}"
-        f"{ratio:8.2f}{target:8.2f}{1e3 * floor:9.3f}"
+        f"{ratio:8.2f}{TARGETS[network]:8.2f}{1e3 * floor:9.3f}"
     )
-
-
-def _our_turn(spec: TrialSpec, data: Dataset) -> Callable[[], float]:
-    trial = Trial(spec, data, torch.device("cpu"))
-    state, step = trial.initial_state(), 0
-
-    def take() -> None:
-        nonlocal state, step
-        state, _ = trial.advance(state, step)
-        step += 1
-
-    return lambda: seconds_per_call(take)
-
-
-def _plain_turn(spec: TrialSpec, data: Dataset) -> Callable[[], float]:
-    plain = PlainLoop(spec, data.image_shape)
-    images = torch.from_numpy(data.train)
-
-    def take() -> None:
-        batch = torch.randint(0, len(images), (spec.batch_size,))
-        plain.step(images[batch].float() / data.levels)
-
-    return lambda: seconds_per_call(take)
 
 
 if __name__ == "__main__":

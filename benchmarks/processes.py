@@ -1,0 +1,47 @@
+"""The processes of a run, found from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def workers_of(run: int) -> list[int]:
+    """List the processes that train a trial of a run, which Ray names after it.
+
+    Args:
+        run: the process that leads the run's session.
+    """
+    return [
+        process for process, title in processes_of(run).items() if title.startswith("ray::pareto ")
+    ]
+
+
+def processes_of(run: int) -> dict[int, str]:
+    """Give the processes of a run's session, with how they were called."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            state, _, _, session = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            title = (entry / "cmdline").read_text(errors="replace")
+        except OSError:
+            continue  # it has ended
+        if int(session) == run and state != "Z":
+            found[int(entry.name)] = title
+    return found
+
+
+def processes_with(variable: str) -> list[int]:
+    """List the processes that have this `NAME=value` in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue  # it has ended, or is another user's
+        if f"\0{variable}\0".encode() in b"\0" + environment:
+            found.append(int(entry.name))
+    return found
