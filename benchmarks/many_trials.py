@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 def main() -> None:
     options = _options()
     print(f"{hardware()}; {options.trials:,} trials of {options.steps:,} steps")
-    print("the targets are those of 2,000 trials, which share one start of Ray\n", flush=True)
+    print("the targets are for 2,000 trials of a second (memory: of any length)\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sweeper", "run", "pareto", "--dataset", "digits"]
         command += ["--taus", "1", "--seeds", str(options.trials), "--steps", str(options.steps)]
