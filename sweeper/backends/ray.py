@@ -48,6 +48,7 @@ from sweeper.backends.ray_cluster import (
     vitals,
 )
 from sweeper.backends.ray_metrics import Metered
+from sweeper.heap import share_one_heap
 from sweeper.job import Finished, Job, Progress
 from sweeper.packs import Packs
 from sweeper.stop_file import StopFile
@@ -87,6 +88,7 @@ class RayBackend:
         self._joined = address is not None
         self._on_lost = on_lost
         self._parcels: dict[str, Parcel] = {}
+        share_one_heap()
         self._dashboard = _connect(address, device, workers)
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
