@@ -52,4 +52,4 @@ class Architecture:
     default_layers: DefaultLayers
     compile_from: int | None = None
     """Steps from which `--compile auto` compiles a trial: as many as make up for the compiler's
-    time (`benchmarks/two_processes.py --compile`). None: it does not."""
+    time (`after` in `benchmarks/two_processes.py`). None: it does not."""
