@@ -47,7 +47,7 @@ from sweeper.backends.ray_cluster import (
     send_data,
     vitals,
 )
-from sweeper.backends.ray_metrics import Metered
+from sweeper.backends.ray_metrics import Metered, TrialMetrics
 from sweeper.heap import share_one_heap
 from sweeper.job import Finished, Job, Progress
 from sweeper.packs import Packs
@@ -210,7 +210,13 @@ def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
         specs = [TrialSpec.from_json(text) for text in config["pack"]]
         title = f"{job.study} {title_of(specs)}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
-        reports, should_stop = _Reports(f"ray::{title}"), StopFile(open_folder(job.folder), job.run)
+        metrics, stop_file = TrialMetrics(job), StopFile(open_folder(job.folder), job.run)
+
+        def should_stop() -> bool:
+            metrics.export()  # at every step, since a trial's points may be far apart
+            return stop_file()
+
+        reports = _Reports(f"ray::{title}", metrics)
         telling = Telling(
             progress=reports.progress,
             finished=reports.finished,
@@ -235,20 +241,25 @@ def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
 class _Reports:
     """Passes what a worker says on to Tune; progress at most once a second, of all its trials."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, metrics: TrialMetrics) -> None:
         self._title = title
+        self._metrics = metrics
         self._last = 0.0
-        self._latest: dict[str, dict[str, Any]] = {}
+        self._latest: dict[TrialSpec, Progress] = {}
         setproctitle(title)
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
-        self._latest[spec.trial_id] = asdict(progress)
+        self._latest[spec] = progress
         if time.monotonic() - self._last >= REPORT_SECONDS:
             self._last = time.monotonic()
-            self._report("progressed", self._latest)
+            for each, its_progress in self._latest.items():
+                self._metrics.progressed(each, its_progress)
+            by_trial = {each.trial_id: asdict(latest) for each, latest in self._latest.items()}
+            self._report("progressed", by_trial)
             self._latest = {}
 
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
+        self._metrics.ended(spec)
         self._report("finished", {spec.trial_id: asdict(outcome)})
 
     def note(self, text: str) -> None:

@@ -1,11 +1,14 @@
-"""What a run tells Ray's metrics endpoint, for Prometheus and Grafana.
+"""What a run and its workers tell Ray's metrics endpoint, for Prometheus and Grafana.
 
 Ray puts `ray_` before the names. It forgets a gauge that is not set again within two of its
-report intervals (10 s each), so that the series of a trial end soon after the trial.
+report intervals (10 s each), so that the series of a trial end soon after the trial. What it needs
+for a new series, about 2 KB, it keeps; hence the workers set those of their own trials, and what
+the run itself keeps does not grow with every trial.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -16,6 +19,7 @@ from sweeper.backends.base import Listener
 from sweeper.job import Finished, Job, Progress
 from sweeper.ledger import Ledger
 from sweeper.packs import Packs
+from sweeper.storage import open_folder
 from trainer.spec import Status, TrialSpec
 
 TRIAL_GAUGES = {
@@ -44,7 +48,7 @@ RATE_REPORTS = 10
 
 
 class Metered:
-    """A listener that keeps Ray's gauges and passes on what it hears.
+    """A listener that keeps the gauge of a run's trials by status and passes on what it hears.
 
     Args:
         packs: what the run is to train.
@@ -54,27 +58,20 @@ class Metered:
 
     def __init__(self, packs: Packs, job: Job, listener: Listener) -> None:
         self._listener = listener
-        ledger = Ledger(job.folder)
-        self._study = _ascii(ledger.folder.name)
-        self._gauges = {name: Gauge(name, text, TRIAL_TAGS) for name, text in TRIAL_GAUGES.items()}
+        self._study = _study_tag(job)
         self._trials = Gauge("sweeper_trials", STUDY_GAUGES["sweeper_trials"], STUDY_TAGS)
-        rows = ledger.rows()
+        rows = Ledger(job.folder).rows()
         self._statuses = dict(
             zip(rows["trial_id"].to_pylist(), rows["status"].to_pylist(), strict=True)
         )
         self._statuses.update((spec.trial_id, WAITING) for pack in packs for spec in pack)
-        self._training: dict[str, _InTraining] = {}
         self._next_export = 0.0
 
     def export(self) -> None:
-        """Set the gauges of all trials in training, if it is time."""
+        """Set the gauge, if it is time."""
         if time.monotonic() < self._next_export:
             return
         self._next_export = time.monotonic() + EXPORT_SECONDS
-        for trial in self._training.values():
-            tags = {"study": self._study, **trial.tags}
-            for name, value in trial.values().items():
-                self._gauges[name].set(value, tags)
         counts = Counter(self._statuses.values())
         for status in STATUSES:
             self._trials.set(counts[status], {"study": self._study, "status": status})
@@ -82,14 +79,10 @@ class Metered:
     def started(self, spec: TrialSpec) -> None:
         """See `Listener`."""
         self._statuses[spec.trial_id] = TRAINING
-        self._training[spec.trial_id] = _InTraining(spec)
         self._listener.started(spec)
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
         """See `Listener`."""
-        if spec.trial_id not in self._training:
-            self._training[spec.trial_id] = _InTraining(spec)
-        self._training[spec.trial_id].reports.append((time.monotonic(), progress))
         self._listener.progressed(spec, progress)
 
     def note(self, text: str) -> None:
@@ -98,31 +91,56 @@ class Metered:
 
     def finished(self, spec: TrialSpec, outcome: Finished) -> None:
         """See `Listener`."""
-        self._ended(spec, outcome.status)
+        self._statuses[spec.trial_id] = outcome.status
         self._listener.finished(spec, outcome)
 
     def failed(self, spec: TrialSpec, error: str) -> None:
         """See `Listener`."""
-        self._ended(spec, Status.FAILED)
+        self._statuses[spec.trial_id] = Status.FAILED
         self._listener.failed(spec, error)
 
     def broken(self, pack: Sequence[TrialSpec], error: str) -> None:
         """See `Listener`."""
         for spec in pack:
-            if spec.trial_id in self._training:  # the others have ended
-                self._ended(spec, WAITING)
+            if self._statuses[spec.trial_id] == TRAINING:  # the others have ended
+                self._statuses[spec.trial_id] = WAITING
         self._listener.broken(pack, error)
 
-    def _ended(self, spec: TrialSpec, status: str) -> None:
-        self._statuses[spec.trial_id] = status
+
+class TrialMetrics:
+    """The gauges of the trials that a worker trains."""
+
+    def __init__(self, job: Job) -> None:
+        self._study = _study_tag(job)
+        self._training: dict[str, _InTraining] = {}
+        self._next_export = 0.0
+
+    def progressed(self, spec: TrialSpec, progress: Progress) -> None:
+        """Take in what is known of a trial; to be called about every second, or less often."""
+        trial = self._training.setdefault(spec.trial_id, _InTraining(self._study, spec))
+        trial.reports.append((time.monotonic(), progress))
+
+    def ended(self, spec: TrialSpec) -> None:
+        """Let the trial's series end."""
         self._training.pop(spec.trial_id, None)
+
+    def export(self) -> None:
+        """Set the gauges, if it is time; to be called more often than they are to be set."""
+        if time.monotonic() < self._next_export:
+            return
+        self._next_export = time.monotonic() + EXPORT_SECONDS
+        gauges = _trial_gauges()
+        for trial in self._training.values():
+            for name, value in trial.values().items():
+                gauges[name].set(value, trial.tags)
 
 
 class _InTraining:
-    """What was heard of a trial."""
+    """What is known of a trial."""
 
-    def __init__(self, spec: TrialSpec) -> None:
+    def __init__(self, study: str, spec: TrialSpec) -> None:
         self.tags = {
+            "study": study,
             "dataset": _ascii(spec.dataset),
             "trial": _ascii(spec.label.replace("τ", "tau")),
             "trial_id": spec.trial_id,
@@ -130,9 +148,7 @@ class _InTraining:
         self.reports: deque[tuple[float, Progress]] = deque(maxlen=RATE_REPORTS)
 
     def values(self) -> dict[str, float]:
-        """Give what is known, by gauge."""
-        if not self.reports:
-            return {}
+        """Give the latest values, by gauge; no rate before there are two reports."""
         (first_time, first), (last_time, last) = self.reports[0], self.reports[-1]
         known: dict[str, float] = {
             "sweeper_step": last.step,
@@ -144,6 +160,16 @@ class _InTraining:
             rate = (last.step - first.step) / (last_time - first_time)
             known["sweeper_steps_per_second"] = rate
         return known
+
+
+@functools.cache
+def _trial_gauges() -> dict[str, Gauge]:
+    """Give a worker's gauges, which serve all its trials."""
+    return {name: Gauge(name, text, TRIAL_TAGS) for name, text in TRIAL_GAUGES.items()}
+
+
+def _study_tag(job: Job) -> str:
+    return _ascii(open_folder(job.folder).name)
 
 
 def _ascii(text: str) -> str:
