@@ -23,6 +23,10 @@ from witness import outcome
 
 from sweeper.environment import git_commit, hardware
 
+AGENTS_SECONDS = 90.0
+"""How long Ray's processes may outlive a run: a node's agents, when its raylet has died, try for a
+minute to tell a head that has died with it."""
+
 
 def main() -> None:
     options = _options()
@@ -34,7 +38,7 @@ def main() -> None:
             began = time.monotonic()
             sweep.run()
             seconds = time.monotonic() - began
-            left_behind = len(sweep.left_behind(30.0))
+            left_behind = sweep.left_behind(AGENTS_SECONDS)
             truth = outcome(sweep.undisturbed())
         finally:
             sweep.end()
@@ -68,7 +72,11 @@ def _faults(sweep: KilledSweep, truth: dict[tuple[str, str], str]) -> dict[str, 
 
 
 def _print_counts(
-    sweep: KilledSweep, faults: dict[str, int], seconds: float, compared: int, left_behind: int
+    sweep: KilledSweep,
+    faults: dict[str, int],
+    seconds: float,
+    compared: int,
+    left_behind: list[str],
 ) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(sweep.kills.items()))
     remarks = {
@@ -76,18 +84,20 @@ def _print_counts(
         "runs": "of the same command",
         "trials": f"of {sweep.steps:,} steps",
         "differing": f"of {compared} rows, curves, models and sets of samples",
-        "left behind": "processes, half a minute after the last run",
+        "left behind": f"processes, {AGENTS_SECONDS:.0f} s after the last run",
     }
     counts = {
         "kills": sweep.kills.total(),
         "runs": sweep.runs,
         "trials": len(sweep.trials),
         **faults,
-        "left behind": left_behind,
+        "left behind": len(left_behind),
     }
     print()
     for name, count in counts.items():
         print(f"{name:14}{count:6}   {remarks.get(name, '')}".rstrip())
+        if name == "left behind":
+            print(*(f"{'':23}{title[:200]}\n" for title in left_behind), sep="", end="")
     print(f"{'wall time':14}{seconds:6.0f}   s, the undisturbed run not counted\n")
 
 

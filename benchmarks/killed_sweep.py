@@ -84,12 +84,12 @@ class KilledSweep:
             sys.exit(f"the undisturbed run failed:\n{self._log(process)}")
         return truth
 
-    def left_behind(self, seconds: float) -> list[int]:
-        """List the processes of killed runs that are still there after a while."""
+    def left_behind(self, seconds: float) -> list[str]:
+        """List by their titles the processes of killed runs that are still there after a while."""
         until = time.monotonic() + seconds
         while (left := processes_with(self._mark)) and time.monotonic() < until:
             time.sleep(0.2)
-        return left
+        return [" ".join(title.split("\0")) for title in left.values()]
 
     def end(self) -> None:
         """Kill what is left of all runs."""

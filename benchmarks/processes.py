@@ -32,16 +32,17 @@ def processes_of(run: int) -> dict[int, str]:
     return found
 
 
-def processes_with(variable: str) -> list[int]:
-    """List the processes that have this `NAME=value` in their environment."""
-    found = []
+def processes_with(variable: str) -> dict[int, str]:
+    """Give the processes that have this `NAME=value` in their environment, and how called."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
         try:
             environment = (entry / "environ").read_bytes()
+            title = (entry / "cmdline").read_text(errors="replace")
         except OSError:
             continue  # it has ended, or is another user's
         if f"\0{variable}\0".encode() in b"\0" + environment:
-            found.append(int(entry.name))
+            found[int(entry.name)] = title
     return found
