@@ -9,25 +9,23 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import math
-import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sweeper import lock
 from sweeper.manifest import MANIFEST, read_manifest, write_manifest
-from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.rows import Rows
+from sweeper.schema import CURVE_SCHEMA
 from sweeper.stop_file import PREFIX as STOP
 from sweeper.storage import open_folder
-from sweeper.tables import decode, decode_row, encode
+from sweeper.tables import decode, encode
 from sweeper.trial_record import TrialRecord
 from sweeper.volumes import Volumes
 from trainer.errors import UserError
@@ -36,11 +34,6 @@ from trainer.spec import Status
 
 ATTEMPT = "attempt.json"
 """Beside a trial's checkpoints: how often it was begun, and when first."""
-
-ROW = re.compile(r"([0-9a-f]{16})\.parquet")
-
-ENDS = ("trial_id", "status", "train_sse")
-"""What has to be known of each trial to tell what is missing."""
 
 VOLUME = 500
 """Trials in a volume: few files for many trials, and little to write at a time."""
@@ -69,10 +62,7 @@ class Ledger:
         self.checkpoints = self.folder.folder("checkpoints")
         self.report = self.folder.folder("report")
         self._volumes = Volumes(self.trials, self.curves)
-        self._errors: dict[str, float] = {}
-        self._bound: dict[str, str] = {}  # trial → its volume
-        self._volumes_read: set[str] = set()
-        self._damaged: set[str] = set()
+        self._rows = Rows(self.trials, self._volumes)
 
     @property
     def exists(self) -> bool:
@@ -157,8 +147,9 @@ class Ledger:
             for name in folder.names():
                 if name.endswith(UNFINISHED) or name.startswith(STOP):
                     folder.remove(name)
+        finished = self.finished()
         for trial_id in self.checkpoints.names():
-            if trial_id in self._errors:
+            if trial_id in finished:
                 self.checkpoints.folder(trial_id).clear()
         self.bind()
         return damaged
@@ -171,20 +162,19 @@ class Ledger:
         Raises:
             OSError: if that cannot be written; nothing is lost.
         """
-        self._look()
-        loose = [trial_id for trial_id in self._loose() if trial_id in self._errors]
-        left = [trial_id for trial_id in loose if trial_id in self._bound]
+        finished, bound = self._rows.errors(), self._rows.bound()
+        loose = [trial_id for trial_id in self._rows.loose() if trial_id in finished]
+        left = [trial_id for trial_id in loose if trial_id in bound]
         if left:  # of a run that was killed while it did this
             curves = self._bound_curves(left)
             for trial_id in left:
                 self._remove_loose(trial_id, with_curve=trial_id in curves)
-        loose = [trial_id for trial_id in loose if trial_id not in self._bound]
+        loose = [trial_id for trial_id in loose if trial_id not in bound]
         for first in range(0, len(loose) - VOLUME + 1, VOLUME):
             self._bind(loose[first : first + VOLUME])
-        self._look()
 
     def _bind(self, batch: list[str]) -> None:
-        rows = {trial_id: self._read_loose(trial_id) for trial_id in batch}
+        rows = {trial_id: self._rows.read_loose(trial_id) for trial_id in batch}
         curves = self.curves_of(batch)
         self._volumes.bind(
             pa.concat_tables([row for row in rows.values() if row is not None]), curves
@@ -204,29 +194,18 @@ class Ledger:
         A row that cannot be read (which only damage to the disk can cause) is left out, so that
         its trial is trained again; `damaged()` names it.
         """
-        # Loose ones first: what is bound meanwhile is met again in a volume, never missed.
-        loose = [self._read_loose(trial_id) for trial_id in self._loose()]
-        volumes = [self._read_volume(name) for name in self._volumes.names()]
-        found = [table for table in (*volumes, *loose) if table is not None]
-        table = _first_of_each(pa.concat_tables([TRIAL_SCHEMA.empty_table(), *found]))
-        return table.sort_by([("finished_at", "ascending")])
+        return self._rows.table()
 
     def damaged(self) -> list[str]:
         """Name the files in `trials` that cannot be read: the row of a trial, or a volume.
 
         What they held has to be trained again.
         """
-        self._look()
-        return sorted(self._damaged)
+        return self._rows.damaged()
 
     def row(self, trial_id: str) -> dict[str, Any] | None:
         """Read one trial's row; None if it has none that can be read."""
-        row = self._read_loose(trial_id)
-        if row is None:
-            self._look()
-            volume = self._read_volume(self._bound[trial_id]) if trial_id in self._bound else None
-            row = volume and volume.filter(pc.field("trial_id") == trial_id)
-        return None if row is None else dict(row.to_pylist()[0])
+        return self._rows.row(trial_id)
 
     def finished(self) -> set[str]:
         """List the ids of trials that need not be trained: all that have a row and an answer."""
@@ -234,8 +213,7 @@ class Ledger:
 
     def errors(self) -> dict[str, float]:
         """Give the `train_sse` that each finished trial ended with; NaN for one that diverged."""
-        self._look()
-        return dict(self._errors)
+        return dict(self._rows.errors())
 
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""
@@ -248,15 +226,15 @@ class Ledger:
         """
         loose = {trial_id: self._loose_curve(trial_id) for trial_id in trial_ids}
         found = {trial_id: curve for trial_id, curve in loose.items() if curve is not None}
-        self._look()
         return found | self._bound_curves(loose.keys() - found.keys())
 
     def _bound_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
         found: dict[str, pa.Table] = {}
         by_volume: dict[str, set[str]] = {}
+        bound = self._rows.bound()
         for trial_id in trial_ids:
-            if trial_id in self._bound:
-                by_volume.setdefault(self._bound[trial_id], set()).add(trial_id)
+            if trial_id in bound:
+                by_volume.setdefault(bound[trial_id], set()).add(trial_id)
         for volume, wanted in by_volume.items():
             with _telling_damage(f"the curves of {self.trials.at(volume)}"):
                 curves = self._volumes.curves(volume)
@@ -278,54 +256,6 @@ class Ledger:
                 return {name: archive[name] for name in archive.files}
         return {}
 
-    def _look(self) -> None:
-        """Read of each finished trial that has come since the last time how it ended."""
-        for trial_id in self._loose():
-            if trial_id not in self._errors:
-                row = self._read_loose(trial_id)
-                self._note(row)
-        for name in self._volumes.names():
-            if name not in self._volumes_read:
-                rows = self._read_volume(name, ENDS)
-                if rows is not None:
-                    self._note(rows)
-                    self._bound.update(dict.fromkeys(rows["trial_id"].to_pylist(), name))
-                    self._volumes_read.add(name)
-
-    def _note(self, rows: pa.Table | None) -> None:
-        for row in [] if rows is None else rows.select(ENDS).to_pylist():
-            if row["status"] != Status.FAILED:
-                diverged = row["status"] == Status.DIVERGED
-                self._errors[row["trial_id"]] = math.nan if diverged else row["train_sse"]
-
-    def _loose(self) -> list[str]:
-        """List the trials that have a row of their own."""
-        return [match[1] for match in map(ROW.fullmatch, self.trials.names()) if match]
-
-    def _read_loose(self, trial_id: str) -> pa.Table | None:
-        name = f"{trial_id}.parquet"
-        try:
-            row = decode_row(self.trials.read(name), trial_id)
-        except FileNotFoundError:  # bound since it was listed
-            return None
-        except ValueError as error:
-            self._tell_damage(name, error)
-            return None
-        self._damaged.discard(name)
-        return row
-
-    def _read_volume(self, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-        try:
-            return self._volumes.rows(name, columns)
-        except ValueError as error:
-            self._tell_damage(name, error)
-            return None
-
-    def _tell_damage(self, name: str, error: ValueError) -> None:
-        if name not in self._damaged:
-            logger.warning("%s cannot be read: %s", self.trials.at(name), error)
-            self._damaged.add(name)
-
 
 @contextlib.contextmanager
 def _telling_damage(what: str) -> Iterator[None]:
@@ -334,14 +264,6 @@ def _telling_damage(what: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         logger.warning("%s cannot be read: %s", what, error)
-
-
-def _first_of_each(table: pa.Table) -> pa.Table:
-    """Drop the rows of trials that an earlier row is of."""
-    first: dict[str, int] = {}
-    for place, trial_id in enumerate(table["trial_id"].to_pylist()):
-        first.setdefault(trial_id, place)
-    return table if len(first) == len(table) else table.take(list(first.values()))
 
 
 def now() -> datetime:

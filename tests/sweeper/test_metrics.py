@@ -100,6 +100,24 @@ def test_the_trials_by_status_are_all_that_there_are(sweep: Sweep) -> None:
     wait_for(lambda: counts().get("waiting", TRIALS) < by_status["waiting"])  # it is kept up
 
 
+def test_a_trials_series_come_from_its_worker(sweep: Sweep) -> None:
+    """What Ray needs for a series stays in the process that set it: not in the run's."""
+
+    def by_process() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for sample in _scrape(sweep):
+            found.setdefault(sample.tags["WorkerId"], set()).add(sample.name)
+        return found
+
+    def whole() -> bool:
+        names = list(by_process().values())
+        return set(STUDY_GAUGES) in names and set(TRIAL_GAUGES) in names
+
+    wait_for(whole)
+    assert all(names <= set(TRIAL_GAUGES) or names == set(STUDY_GAUGES)
+               for names in by_process().values())  # fmt: skip
+
+
 def test_the_series_of_a_trial_end_with_it(sweep: Sweep) -> None:
     ended = wait_for(lambda: Ledger(sweep.folder).finished())
     shown = wait_for(lambda: (now := _shown(sweep)) and not now & ended and now)
