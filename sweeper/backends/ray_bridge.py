@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from sweeper.stop_file import StopFile
 from sweeper.worker import ledger_at
 from trainer.checkpoint_names import newest_first
 from trainer.spec import TrialSpec
+
+WAITING_SECONDS = 30.0
+"""Without a trial in training, after which people are told; Ray takes some to start a worker."""
 
 
 class Bridge(tune.Callback):
@@ -38,6 +42,7 @@ class Bridge(tune.Callback):
         self._stop = stop
         self._stop_file = stop_file
         self._training: set[str] = set()
+        self._trained_at: float | None = time.monotonic()  # None: they were told
         self._saved_when_failed: dict[str, list[str]] = {}
         self._ended: list[Trial] = []
 
@@ -54,8 +59,20 @@ class Bridge(tune.Callback):
         self._listener.export()
         while self._ended:
             _forget(self._ended.pop(), trials[0])
+        self._tell_if_waiting()
         if self._stop.is_set():
             self._stop_file.write()
+
+    def _tell_if_waiting(self) -> None:
+        """Tell of a cluster without room for any trial, which Ray waits for in silence."""
+        if self._training:
+            self._trained_at = time.monotonic()
+        elif self._trained_at and time.monotonic() - self._trained_at > WAITING_SECONDS:
+            self._trained_at = None
+            self._listener.note(
+                f"no trial has had a worker for {WAITING_SECONDS:.0f} s; the run waits until Ray "
+                "has a core or GPU for one (`ray status` shows what there is)"
+            )
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -87,6 +104,7 @@ class Bridge(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Count only those attempts that got nowhere."""
+        self._training.discard(trial.trial_id)
         saved, before = self._saved(trial), self._saved_when_failed.get(trial.trial_id)
         if saved != before:
             # It got further than the last time: nodes may come and go as often as they like, and

@@ -84,13 +84,19 @@ class Cluster:
             *("--ray-client-server-port", str(free_port())),
         )
         self._wait_for(self.head)
-        self.workers = [
-            self._node(f"worker{number}", "--address", f"127.0.0.1:{self.port}", "--num-cpus", "1")
-            for number in range(workers)
-        ]
-        for node in self.workers:
-            self._wait_for(node)
+        self.add(workers)
         return self
+
+    def add(self, workers: int) -> None:
+        """Start more nodes; returns when they have joined."""
+        numbers = range(len(self.workers), len(self.workers) + workers)
+        new = [
+            self._node(f"worker{number}", "--address", f"127.0.0.1:{self.port}", "--num-cpus", "1")
+            for number in numbers
+        ]
+        self.workers += new
+        for node in new:
+            self._wait_for(node)
 
     def stop(self) -> None:
         """Kill all nodes and remove what they left."""

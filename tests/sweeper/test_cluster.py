@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -168,6 +169,28 @@ def test_only_attempts_that_get_nowhere_are_counted(tmp_path: Path) -> None:
     assert fail() == 2
 
 
+def test_without_nodes_a_run_says_that_it_waits_and_can_be_stopped(
+    cluster: Cluster, finished: Path, tmp_path: Path
+) -> None:
+    command = (*RUN, *JOIN)
+    process = cluster.sweeper(*command, cwd=tmp_path)
+    try:
+        wait_for(lambda: _node_with_a_checkpoint(cluster, tmp_path / "s", finished))
+        for node in cluster.workers:
+            node.kill()
+        said = _until(process, "no trial has had a worker for 30 s; the run waits")
+        assert "goes on from where it was" in said
+    finally:
+        process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    cluster.add(1)
+    process = cluster.sweeper(*command, cwd=tmp_path)
+    _, stderr = process.communicate(timeout=180)
+    assert process.returncode == 0, stderr
+    assert study.contents(tmp_path / "s") == study.contents(finished)
+
+
 def test_without_the_head_a_run_ends_and_goes_on_in_another_cluster(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
@@ -189,6 +212,22 @@ def test_without_the_head_a_run_ends_and_goes_on_in_another_cluster(
         another.stop()
     assert process.returncode == 0, stderr
     assert study.contents(tmp_path / "s") == study.contents(finished)
+
+
+def _until(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a run says, up to a line with these words; a run that does not say it is killed."""
+    said = ""
+    assert process.stderr
+    too_late = threading.Timer(180, process.kill)
+    too_late.start()
+    try:
+        for line in process.stderr:
+            said += line
+            if words in line:
+                return said
+    finally:
+        too_late.cancel()
+    raise AssertionError(said)
 
 
 def _node_with_a_checkpoint(
