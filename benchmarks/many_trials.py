@@ -5,7 +5,7 @@
 A real sweep through Ray of trials that take about a second each, in a temporary folder. `of ideal`
 is the trials' own time over the workers' time, Ray's start and the report included; `without start`
 counts from the first trial that finished. The driver's memory is read as trials finish, from a
-quarter of them on; `--trials 2000 --steps 1` is the run that tells what a trial leaves behind.
+quarter of them on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 def main() -> None:
     options = _options()
     print(f"{hardware()}; {options.trials:,} trials of {options.steps:,} steps")
-    print("the targets are for 2,000 trials of a second (memory: of any length)\n", flush=True)
+    print("the targets are for 2,000 trials of a second\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sweeper", "run", "pareto", "--dataset", "digits"]
         command += ["--taus", "1", "--seeds", str(options.trials), "--steps", str(options.steps)]
