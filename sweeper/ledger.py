@@ -237,8 +237,7 @@ class Ledger:
                 by_volume.setdefault(bound[trial_id], set()).add(trial_id)
         for volume, wanted in by_volume.items():
             with _telling_damage(f"the curves of {self.trials.at(volume)}"):
-                curves = self._volumes.curves(volume)
-                found |= {trial_id: curve for trial_id, curve in curves if trial_id in wanted}
+                found |= self._volumes.curves(volume, wanted)
         return found
 
     def _loose_curve(self, trial_id: str) -> pa.Table | None:

@@ -9,8 +9,9 @@ bound, or for a while both.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,8 +46,8 @@ class Volumes:
         table = decode(_checked(self._trials, name), columns)
         return table if columns else conform(table)
 
-    def curves(self, name: str) -> Iterator[tuple[str, pa.Table]]:
-        """Read the curves of a volume's trials, one after the other.
+    def curves(self, name: str, trial_ids: Collection[str]) -> dict[str, pa.Table]:
+        """Read the curves of those of these trials that have any in a volume.
 
         Raises:
             ValueError: if the file is damaged.
@@ -57,12 +58,13 @@ class Volumes:
         if found is None:
             raise FileNotFoundError(f"{self._curves} has no curves of {name}")
         table = decode(_checked(self._curves, found))
-        ids = table["trial_id"].combine_chunks()
-        runs = pc.run_end_encode(ids)
-        first = 0
-        for trial_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-            yield trial_id, table.slice(first, end - first).select(CURVE_SCHEMA.names)
-            first = end
+        runs = pc.run_end_encode(table["trial_id"].combine_chunks())
+        bounds = itertools.pairwise([0, *runs.run_ends.to_pylist()])
+        return {
+            trial_id: table.slice(first, end - first).select(CURVE_SCHEMA.names)
+            for trial_id, (first, end) in zip(runs.values.to_pylist(), bounds, strict=True)
+            if trial_id in trial_ids
+        }
 
     def bind(self, rows: pa.Table, curves: Mapping[str, pa.Table]) -> None:
         """Write a volume.
