@@ -96,8 +96,8 @@ def _print_counts(
     print()
     for name, count in counts.items():
         print(f"{name:14}{count:6}   {remarks.get(name, '')}".rstrip())
-        if name == "left behind":
-            print(*(f"{'':23}{title[:200]}\n" for title in left_behind), sep="", end="")
+    for title in left_behind:
+        print(f"{'':23}{title[:200]}")
     print(f"{'wall time':14}{seconds:6.0f}   s, the undisturbed run not counted\n")
 
 

@@ -89,7 +89,7 @@ class KilledSweep:
         until = time.monotonic() + seconds
         while (left := processes_with(self._mark)) and time.monotonic() < until:
             time.sleep(0.2)
-        return [" ".join(title.split("\0")) for title in left.values()]
+        return [title.replace("\0", " ").strip() for title in left.values()]
 
     def end(self) -> None:
         """Kill what is left of all runs."""

@@ -103,7 +103,7 @@ class Bridge(tune.Callback):
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Count only those attempts that got nowhere."""
+        """Note that a pack lost its worker, and count only those attempts that got nowhere."""
         self._training.discard(trial.trial_id)
         saved, before = self._saved(trial), self._saved_when_failed.get(trial.trial_id)
         if saved != before:

@@ -117,8 +117,9 @@ class TrialMetrics:
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
         """Take in what is known of a trial; to be called about every second, or less often."""
-        trial = self._training.setdefault(spec.trial_id, _InTraining(self._study, spec))
-        trial.reports.append((time.monotonic(), progress))
+        if spec.trial_id not in self._training:
+            self._training[spec.trial_id] = _InTraining(self._study, spec)
+        self._training[spec.trial_id].reports.append((time.monotonic(), progress))
 
     def ended(self, spec: TrialSpec) -> None:
         """Let the trial's series end."""

@@ -103,19 +103,15 @@ def test_the_trials_by_status_are_all_that_there_are(sweep: Sweep) -> None:
 def test_a_trials_series_come_from_its_worker(sweep: Sweep) -> None:
     """What Ray needs for a series stays in the process that set it: not in the run's."""
 
-    def by_process() -> dict[str, set[str]]:
+    def by_process() -> list[set[str]]:
         found: dict[str, set[str]] = {}
         for sample in _scrape(sweep):
             found.setdefault(sample.tags["WorkerId"], set()).add(sample.name)
-        return found
+        return list(found.values())
 
-    def whole() -> bool:
-        names = list(by_process().values())
-        return set(STUDY_GAUGES) in names and set(TRIAL_GAUGES) in names
-
-    wait_for(whole)
-    assert all(names <= set(TRIAL_GAUGES) or names == set(STUDY_GAUGES)
-               for names in by_process().values())  # fmt: skip
+    trial, study = set(TRIAL_GAUGES), set(STUDY_GAUGES)
+    whole = wait_for(lambda: (now := by_process()) and trial in now and study in now and now)
+    assert all(names <= trial or names == study for names in whole)
 
 
 def test_the_series_of_a_trial_end_with_it(sweep: Sweep) -> None:
