@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.front import FrontPoint
+from analysis.computed.front import FrontPoint
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics import Spread
-from analysis.words import aligned
+from analysis.format import aligned
+from analysis.seeds import Spread
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.format import listed, number
 from analysis.grid import Grid, GridRow, spread
-from analysis.statistics import Spread
-from analysis.study import Study
-from analysis.words import listed, number
+from analysis.seeds import Spread
+from analysis.study_data import Study
 from trainer.spec import TrialSpec
 
 FIGURE_1 = {10_000: 9, 20_000: 6, 25_000: 5}

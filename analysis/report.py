@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import jinja2
 import pandas as pd
 
-from analysis import words
+from analysis import format as text_format
 from analysis.figures import FIGURES, Picture, render
-from analysis.findings import find
 from analysis.grid import Grid
 from analysis.paper import beside_the_paper, deviations
-from analysis.study import Study
+from analysis.study_data import Study
 from analysis.views import compute_answer, view_of
+from analysis.warnings import find
 
 PAGE = "report.html"
 
@@ -63,12 +63,12 @@ def render_page(study: Study, pictures: Sequence[Picture]) -> str:
     )
     environment.globals["zip"] = zip
     environment.filters |= {
-        "number": words.number,
-        "count": words.count,
-        "duration": words.duration,
-        "moment": words.moment,
-        "listing": words.listing,
-        "unbroken": words.unbroken,
+        "number": text_format.number,
+        "count": text_format.count,
+        "duration": text_format.duration,
+        "moment": text_format.moment,
+        "listing": text_format.listing,
+        "unbroken": text_format.unbroken,
         "data_uri": data_uri,
     }
     view = view_of(study)
@@ -78,7 +78,7 @@ def render_page(study: Study, pictures: Sequence[Picture]) -> str:
         manifest=study.manifest,
         trials=study.trials.to_dict("records"),
         shown=SHOWN,
-        write={name: words.aligned(study.trials[name]) for name in MEASURED},
+        write={name: text_format.aligned(study.trials[name]) for name in MEASURED},
         answer=compute_answer(study),
         grids=[grid for grid in _grids(study) if grid.rows],
         deviations=deviations(study) if view.quantities(study) else [],

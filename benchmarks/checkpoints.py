@@ -20,10 +20,10 @@ from measure import usual_models, usual_spec
 
 from sweeper.environment import hardware
 from sweeper.options import RunningOptions
-from trainer.checkpoint import Checkpoint, CheckpointFolder
-from trainer.curve import POINTS, CurvePoint
 from trainer.files import LocalFolder
-from trainer.trial import Trial
+from trainer.objectives.measures import POINTS, CurvePoint
+from trainer.step.trial import Trial
+from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 TARGET = 0.02
 

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.architectures.conv import UpsampledConv2d, fold
-from trainer.pack import Pack
-from trainer.program import Program, Solo
-from trainer.replay import Record, Replay, captured, directly
-from trainer.state import TrainState
-from trainer.trial import Trial
+from trainer.networks.conv import UpsampledConv2d, fold
+from trainer.objectives.state import TrainState
+from trainer.step.cuda_graph import Record, Replay, captured, directly
+from trainer.step.pack import Pack
+from trainer.step.program import Program, Solo
+from trainer.step.trial import Trial
 
 Build = Callable[[Sequence[Trial]], Program]
 
@@ -29,7 +29,7 @@ class Branches:
         self._streams = [torch.cuda.Stream() for _ in trials] if on_gpu else []
 
     def join(self, states: Sequence[TrainState]) -> list[TrainState]:
-        """See `trainer.program.Program`; the joint state is a list."""
+        """See `trainer.step.program.Program`; the joint state is a list."""
         joint = [each.join([state]) for each, state in zip(self._each, states, strict=True)]
         changed = [tensor for each in self._each for tensor in each.tensors]
         self._take = self._record(self.tick, changed)

@@ -22,13 +22,13 @@ from competitors import VARIANTS, keep_norms_in_float32
 from measure import Stepper, peak_flops, seconds_per_call, step_flops, twins, usual_spec
 from torch import Tensor
 
-from trainer.datasets import Dataset, load
+from trainer.data import Dataset, load
 from trainer.errors import MissingDataError
 from trainer.functional.adam import BETA_1
 from trainer.hardware import set_precision
+from trainer.objectives.state import Noise, TrainState
 from trainer.spec import TrialSpec
-from trainer.state import Noise, TrainState
-from trainer.trial import Trial
+from trainer.step.trial import Trial
 
 WARM_UP = 3
 WINDOWS = 3

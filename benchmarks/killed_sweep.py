@@ -17,7 +17,7 @@ from typing import NamedTuple
 from processes import processes_of, processes_with, workers_of
 from witness import Witness
 
-from trainer import TrialSpec, datasets
+from trainer import TrialSpec, data
 
 TAUS = (1.0, 2.0, 3.0, 4.0)
 LONGEST = 5.0
@@ -60,7 +60,7 @@ class KilledSweep:
     @property
     def trials(self) -> dict[str, str]:
         """The sweep's trials: what a worker calls itself, and the id."""
-        sha256 = datasets.load("digits").sha256
+        sha256 = data.load("digits").sha256
         specs = [
             TrialSpec(dataset="digits", dataset_sha256=sha256, architecture="dense", layers=(16,),
                       tau=tau, width=16, seed=seed, steps=self.steps)

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from sweeper.environment import hardware
-from sweeper.ledger import VOLUME, Ledger
+from sweeper.ledger.ledger import VOLUME, Ledger
 
 POLL_SECONDS = 0.5
 

@@ -14,13 +14,13 @@ from plain_loop import PlainLoop
 from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.environment import git_commit, hardware
-from trainer.architectures import architecture
-from trainer.datasets import Dataset, info, load
+from trainer.data import Dataset, info, load
 from trainer.errors import MissingDataError
-from trainer.program import Program
+from trainer.networks import architecture
+from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
-from trainer.state import TrainState
-from trainer.trial import Trial, on_device
+from trainer.step.program import Program
+from trainer.step.trial import Trial, on_device
 
 TURN_SECONDS = 1.0
 

@@ -26,8 +26,8 @@ from measure import (
     usual_spec,
 )
 
-from trainer.datasets import Dataset
-from trainer.program import program_of
+from trainer.data import Dataset
+from trainer.step.program import program_of
 
 
 def main() -> None:

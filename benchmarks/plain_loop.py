@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.architectures import architecture
-from trainer.architectures.conv import Unflatten, UpsampledConv2d
+from trainer.networks import architecture
+from trainer.networks.conv import Unflatten, UpsampledConv2d
 from trainer.spec import TrialSpec
 
 

@@ -28,10 +28,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sweeper.environment import cores, git_commit, hardware
-from trainer.datasets import load
-from trainer.loop import Hooks, train_together
+from trainer.data import load
 from trainer.spec import TrialResult
-from trainer.trial import Trial
+from trainer.step.trial import Trial
+from trainer.training.loop import Hooks, train_together
 
 DROPPED_BITS = 13
 """Of float32's 23 bits of mantissa, those that TF32 does not have."""

@@ -23,16 +23,16 @@ import pyarrow as pa
 
 from analysis import Study, compute_answer, write_report
 from sweeper.environment import hardware
-from sweeper.ledger import VOLUME, Ledger
-from sweeper.packs import form_packs
-from sweeper.plan import outstanding
-from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
-from sweeper.setting import Setting
+from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.ledger.compaction import Volumes
+from sweeper.ledger.ledger import VOLUME, Ledger
+from sweeper.ledger.record import TrialRecord
+from sweeper.planning.missing import outstanding
+from sweeper.planning.packs import form_packs
+from sweeper.studies.base import StudyPlan
 from sweeper.studies.pareto import plan
-from sweeper.study import StudyPlan
-from sweeper.trial_record import TrialRecord
-from sweeper.volumes import Volumes
-from trainer import Status, TrialResult, TrialSpec, datasets
+from sweeper.studies.setup import Setting
+from trainer import Status, TrialResult, TrialSpec, data
 
 TAUS = [0.5 + 0.1 * number for number in range(50)]
 WIDTH = 16
@@ -86,7 +86,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _plan(trials: int) -> StudyPlan:
     setting = Setting(
-        dataset=datasets.load("digits"),
+        dataset=data.load("digits"),
         architecture="dense",
         layers=(64, 32),
         steps=4_000,

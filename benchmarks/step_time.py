@@ -27,8 +27,8 @@ from measure import (
     usual_spec,
 )
 
-from trainer.datasets import Dataset
-from trainer.program import program_of
+from trainer.data import Dataset
+from trainer.step.program import program_of
 
 TARGETS = {"dense": 1.05, "conv28": 0.80}
 

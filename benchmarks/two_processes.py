@@ -37,11 +37,11 @@ from measure import (
 )
 
 from sweeper.environment import cores
-from trainer.compiled import compiled_step
-from trainer.datasets import Dataset, load
-from trainer.program import program_of
-from trainer.state import Noise
-from trainer.trial import Trial
+from trainer.data import Dataset, load
+from trainer.objectives.state import Noise
+from trainer.step.compiled import compiled_step
+from trainer.step.program import program_of
+from trainer.step.trial import Trial
 
 CPU = torch.device("cpu")
 TARGETS = {"dense": 1.5, "conv28": 2.0}

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 TIMES = ("seconds", "steps_per_second", "started_at", "finished_at", "attempts")
 """What may differ between two trainings of the same trial."""

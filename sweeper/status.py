@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from sweeper.ledger import Ledger
-from sweeper.run_record import KILLED, RUNNING
-from sweeper.saved import Saved, read_saved
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.unfinished import Saved, read_saved
+from sweeper.run.record import KILLED, RUNNING
 from trainer.spec import Status
 
 Row = dict[str, Any]

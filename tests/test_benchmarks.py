@@ -15,12 +15,12 @@ import pytest
 import torch
 from members import assert_same
 
-from trainer import TrialSpec, datasets
-from trainer.pack import Pack
-from trainer.program import Program
-from trainer.replay import directly
-from trainer.state import TrainState
-from trainer.trial import Trial
+from trainer import TrialSpec, data
+from trainer.objectives.state import TrainState
+from trainer.step.cuda_graph import directly
+from trainer.step.pack import Pack
+from trainer.step.program import Program
+from trainer.step.trial import Trial
 
 ROOT = Path(__file__).parent.parent
 ABSENT = ("ray", "safetensors", "typer", "rich", "optuna", "matplotlib", "jinja2", "scipy")
@@ -29,7 +29,7 @@ ABSENT = ("ray", "safetensors", "typer", "rich", "optuna", "matplotlib", "jinja2
 
 @pytest.fixture
 def trials() -> list[Trial]:
-    tiles = datasets.load("tiles")
+    tiles = data.load("tiles")
     spec = TrialSpec(
         dataset="tiles",
         dataset_sha256=tiles.sha256,

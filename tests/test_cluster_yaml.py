@@ -12,7 +12,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 from typer.testing import CliRunner
 
-from sweeper.cli import app
+from sweeper.cli.app import app
 
 PATH = Path(__file__).parents[1] / "cluster.yaml"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from study import sweeper
 
-from trainer import datasets
-from trainer.datasets.sources import locate, search_folders
+from trainer import data
+from trainer.data.official.sources import locate, search_folders
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 
 def _has_mnist() -> bool:
     folders = search_folders("mnist", None)
-    return all(locate(file, folders) for file in datasets.info("mnist").files)
+    return all(locate(file, folders) for file in data.info("mnist").files)
 
 
 def _commands() -> list[list[str]]:

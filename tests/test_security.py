@@ -30,13 +30,13 @@ import torch
 from study import start, wait_for
 
 from analysis import Study
-from sweeper.ledger import Ledger
-from sweeper.saved import read_saved
-from trainer.checkpoint import CheckpointFolder
-from trainer.datasets.archive import read_members
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.unfinished import read_saved
+from trainer.data.official.archive import read_members
 from trainer.errors import UserError
-from trainer.export import load_model
 from trainer.files import LocalFolder
+from trainer.training.checkpoint import CheckpointFolder
+from trainer.training.export import load_model
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [

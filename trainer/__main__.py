@@ -12,15 +12,15 @@ from pathlib import Path
 
 import torch
 
-from trainer.architectures import architecture, choose_layers
-from trainer.curve import CurvePoint
-from trainer.datasets import info, load
+from trainer.data import info, load
 from trainer.errors import UserError
 from trainer.hardware import choose_device, set_precision
-from trainer.loop import Hooks, train
+from trainer.networks import architecture, choose_layers
 from trainer.objectives import objective
+from trainer.objectives.measures import CurvePoint
 from trainer.spec import TrialResult, TrialSpec
-from trainer.trial import Trial
+from trainer.step.trial import Trial
+from trainer.training.loop import Hooks, train
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -48,11 +48,11 @@ class TrialSpec:
     """
 
     dataset: str
-    """A name in `trainer.datasets.DATASETS`."""
+    """A name in `trainer.data.DATASETS`."""
     dataset_sha256: str
     """Hash of the content trained on, so that changed data is a different question."""
     architecture: str
-    """A name in `trainer.architectures.ARCHITECTURES`."""
+    """A name in `trainer.networks.ARCHITECTURES`."""
     layers: tuple[int, ...]
     """Units (dense) or channels (convolutional) of the encoder's stages; the decoder mirrors."""
     tau: float
@@ -183,7 +183,7 @@ class TrialResult:
     precision: str | None = None
     """What float32 numbers were multiplied in, `float32` or `tf32`; None in a trial that failed."""
     compiled: bool | None = None
-    """Whether the step was compiled (`trainer.compiled`); None in a trial that failed."""
+    """Whether the step was compiled (`trainer.step.compiled`); None in a trial that failed."""
 
     @classmethod
     def of_failure(cls, error: str, device: str) -> TrialResult:

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from analysis.figures.comparison import comparison_of, draw_comparison
 from analysis.figures.compression import compression_of, draw_compression
-from analysis.figures.course import courses_of, draw_course
 from analysis.figures.curves import curves_of, draw_curves
 from analysis.figures.front import draw_front, front_of
 from analysis.figures.reconstructions import draw_reconstructions, reconstructions_of
 from analysis.figures.style import to_png, to_svg
-from analysis.study import Study
+from analysis.figures.trajectory import courses_of, draw_course
+from analysis.study_data import Study
 
 __all__ = ["FIGURES", "FigureData", "FigureRow", "Picture", "render"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.computed.outcomes import Outcome, compute_outcomes
 from analysis.figures.reconstructions import channels_last, enlarge
 from analysis.figures.style import WIDTH, styled
-from analysis.outcomes import Outcome, compute_outcomes
-from analysis.study import Study
-from analysis.words import number
+from analysis.format import number
+from analysis.study_data import Study
 
 LABEL = 0.95
 """Inches to the left of the images, for their names."""

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.efficiency import READ_AT, Efficiency, compute_pairs, summarise
+from analysis.computed.compression import READ_AT, Efficiency, compute_pairs, summarise
 from analysis.figures.style import BLUE, GREY, INK, WIDTH, styled
 from analysis.grid import spread
-from analysis.study import Study
+from analysis.study_data import Study
 
 SHADES = ("#8CC0E3", "#4796CB", BLUE)
 """Of the readings, the later the darker; they also stand below each other."""

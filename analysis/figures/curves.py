@@ -21,7 +21,7 @@ from matplotlib.ticker import (
 )
 
 from analysis.figures.style import BLUE, INK, RED, SKY, WIDTH, styled
-from analysis.study import Study
+from analysis.study_data import Study
 
 SAMPLES = 400
 """A panel is some 250 points wide; more samples only make the file larger."""

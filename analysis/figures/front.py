@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from analysis.computed.front import FrontPoint
 from analysis.figures.reconstructions import (
     COLUMNS,
     ReconstructionsData,
@@ -17,8 +18,7 @@ from analysis.figures.reconstructions import (
     draw_strip,
 )
 from analysis.figures.style import BLUE, GREY, INK, ORANGE, RED, SKY, WIDTH, styled
-from analysis.front import FrontPoint
-from analysis.study import Study
+from analysis.study_data import Study
 from trainer.spec import Status
 
 # Trials that are no points of the front: hollow, and each of its own shape. Those that failed

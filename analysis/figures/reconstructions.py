@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.computed.front import FrontData, FrontPoint
 from analysis.figures.style import BLUE, INK, WIDTH, styled
-from analysis.front import FrontData, FrontPoint
-from analysis.study import Study
-from sweeper.ledger import Ledger
+from analysis.study_data import Study
+from sweeper.ledger.ledger import Ledger
 
 COLUMNS = 5
 """Points of the front that are shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.answer import Answer
-from analysis.study import Study
+from analysis.study_data import Study
 from analysis.views.base import View
 from analysis.views.compare import COMPARE
 from analysis.views.compression import COMPRESSION

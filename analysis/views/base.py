@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from analysis.answer import Answer
-from analysis.findings import Finding
 from analysis.grid import Grid
 from analysis.paper import Quantity
-from analysis.study import Study
+from analysis.study_data import Study
+from analysis.warnings import Finding
 
 
 @dataclass(frozen=True, kw_only=True)

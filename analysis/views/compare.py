@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.answer import Answer
-from analysis.outcomes import compute_outcomes, held_gates, not_held, outcomes
+from analysis.computed.outcomes import compute_outcomes, held_gates, not_held, outcomes
+from analysis.format import listed, number
 from analysis.paper import FIGURE_3, Quantity, original
-from analysis.study import Study
+from analysis.study_data import Study
 from analysis.views.base import View
-from analysis.words import listed, number
 
 
 def answer(study: Study) -> Answer:

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.answer import Answer
-from analysis.efficiency import READ_AT, Efficiency, Pair, as_table, compute_pairs, summarise
+from analysis.computed.compression import (
+    READ_AT,
+    Efficiency,
+    Pair,
+    as_table,
+    compute_pairs,
+    summarise,
+)
+from analysis.format import listed, number, statuses
 from analysis.grid import Grid, GridRow, column
 from analysis.paper import TABLE_1, Quantity, original
-from analysis.study import Study
+from analysis.study_data import Study
 from analysis.views.base import View
-from analysis.words import listed, number, statuses
 from trainer.spec import Status
 
 NEAR = 2

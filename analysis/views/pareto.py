@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.answer import Answer
-from analysis.findings import ADVICE, few_seeds
-from analysis.front import FrontPoint, takes_part
+from analysis.computed.front import FrontPoint, takes_part
+from analysis.computed.outcomes import Outcome, as_grid, compute_outcomes, held_gates
+from analysis.format import aligned, number
 from analysis.grid import Grid, GridRow, column, spread
-from analysis.outcomes import Outcome, as_grid, compute_outcomes, held_gates
 from analysis.paper import FIGURE_2, Quantity, original
-from analysis.study import Study
+from analysis.study_data import Study
 from analysis.views.base import View
-from analysis.words import aligned, number
+from analysis.warnings import ADVICE, few_seeds
 from trainer.spec import Status
 
 PAPER_WIDTH = 32

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 
 from analysis.answer import Answer
-from analysis.course import Course, compute_courses
+from analysis.computed.outcomes import Outcome, compute_outcomes, holds, named, not_held, outcomes
+from analysis.computed.trajectory import Course, compute_courses
+from analysis.format import listed, number, statuses
 from analysis.grid import Grid, GridRow, column, spread
-from analysis.outcomes import Outcome, compute_outcomes, holds, named, not_held, outcomes
 from analysis.paper import FIGURE_1, Quantity, original
-from analysis.statistics import Spread
-from analysis.study import Study
+from analysis.seeds import Spread
+from analysis.study_data import Study
 from analysis.views.base import View
-from analysis.words import listed, number, statuses
 
 PAPER_WIDTH = 10
 PERCENT = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)

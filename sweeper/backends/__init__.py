@@ -10,9 +10,9 @@ from typing import TypeAlias
 import torch
 
 from sweeper.backends.base import TRIALS_PER_GPU, Backend
-from sweeper.compilation import check_compile
 from sweeper.environment import cores
-from sweeper.run_record import RunOptions
+from sweeper.planning.compilation import check_compile
+from sweeper.run.record import RunOptions
 from trainer.errors import UserError, unknown_name
 from trainer.hardware import choose_device
 
@@ -34,7 +34,7 @@ def _ray(options: RunOptions, on_lost: OnLost) -> Backend:
         # Read when Ray is imported: all servers of the Ray that is started here listen on
         # 127.0.0.1 alone, as Ray has it by itself on macOS.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from sweeper.backends.ray import RayBackend
+    from sweeper.backends.ray.backend import RayBackend
 
     # The driver need not have the device of the workers of a cluster that it joins.
     device = options.device if options.address else choose_device(options.device).type

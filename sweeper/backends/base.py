@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from sweeper.job import Finished, Job, Progress
-from sweeper.packs import Packs
-from sweeper.worker import record_failure
+from sweeper.messages import Finished, Job, Progress
+from sweeper.planning.packs import Packs
+from sweeper.worker.worker import record_failure
 from trainer.spec import TrialSpec
 
 ATTEMPTS = 3

@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Sequence
 
 from sweeper.backends.base import ATTEMPTS, Listener, fail
-from sweeper.job import Job, Progress
-from sweeper.packs import Packs
-from sweeper.worker import Telling, run_pack
-from trainer.loop import Interrupted
+from sweeper.messages import Job, Progress
+from sweeper.planning.packs import Packs
+from sweeper.worker.worker import Telling, run_pack
 from trainer.spec import TrialSpec
+from trainer.training.loop import Interrupted
 
 REPORT_SECONDS = 1.0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from sweeper.studies.base import Study, StudyPlan
 from sweeper.studies.compare import COMPARE
 from sweeper.studies.compression import COMPRESSION
 from sweeper.studies.pareto import PARETO
 from sweeper.studies.trajectory import TRAJECTORY
-from sweeper.study import Study, StudyPlan
 
 STUDIES: dict[str, Study] = {row.name: row for row in (PARETO, TRAJECTORY, COMPARE, COMPRESSION)}
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from sweeper import options as opt
-from sweeper.execute import execute, progress_console, study_command
-from sweeper.ranges import parse_floats, parse_seeds
-from sweeper.setting import prepare
+from sweeper.cli.ranges import parse_floats, parse_seeds
+from sweeper.cli.run import execute, progress_console, study_command
 from sweeper.studies import pareto
-from sweeper.study import Study
-from trainer import datasets
+from sweeper.studies.base import Study
+from sweeper.studies.setup import prepare
+from trainer import data
 
 NAME = "compare"
 
@@ -37,7 +37,7 @@ def command(
 
     Running the same command again trains nothing twice; more τ or seeds add to what is there.
     """
-    row = datasets.info(dataset)
+    row = data.info(dataset)
     tau_values = parse_floats(taus, paper=row.paper_taus)
     console = progress_console()
     setting = prepare(dataset, training, running.data_dir, console, objective=objective)

@@ -13,11 +13,11 @@ from typing import Annotated
 import typer
 
 from sweeper import options as opt
-from sweeper.execute import execute, progress_console, study_command
-from sweeper.ranges import parse_ints, parse_seeds
-from sweeper.setting import Setting, prepare
-from sweeper.study import Sequel, Study, StudyPlan, longest_first
-from trainer.datasets import info
+from sweeper.cli.ranges import parse_ints, parse_seeds
+from sweeper.cli.run import execute, progress_console, study_command
+from sweeper.studies.base import Sequel, Study, StudyPlan, longest_first
+from sweeper.studies.setup import Setting, prepare
+from trainer.data import info
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 

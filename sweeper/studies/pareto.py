@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from sweeper import options as opt
-from sweeper.execute import execute, progress_console, study_command
-from sweeper.ranges import parse_floats, parse_ints, parse_seeds
-from sweeper.setting import Setting, prepare
-from sweeper.study import Study, StudyPlan, longest_first
-from trainer import datasets
+from sweeper.cli.ranges import parse_floats, parse_ints, parse_seeds
+from sweeper.cli.run import execute, progress_console, study_command
+from sweeper.studies.base import Study, StudyPlan, longest_first
+from sweeper.studies.setup import Setting, prepare
+from trainer import data
 
 NAME = "pareto"
 
@@ -64,7 +64,7 @@ def command(
     latent dimensions as long as it can. Running the same command again trains nothing twice;
     more τ, widths or seeds add to what is there.
     """
-    row = datasets.info(dataset)
+    row = data.info(dataset)
     tau_values = parse_floats(row.default_taus if taus is None else taus, paper=row.paper_taus)
     width_values = (row.width,) if widths is None else parse_ints(widths)
     seed_values = parse_seeds(seeds)

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from sweeper import options as opt
-from sweeper.execute import execute, progress_console, study_command
-from sweeper.ranges import parse_seeds
-from sweeper.setting import prepare
+from sweeper.cli.ranges import parse_seeds
+from sweeper.cli.run import execute, progress_console, study_command
 from sweeper.studies import pareto
-from sweeper.study import Study
-from trainer import datasets
+from sweeper.studies.base import Study
+from sweeper.studies.setup import prepare
+from trainer import data
 
 NAME = "trajectory"
 PAPER_STEPS = 50_000
@@ -42,7 +42,7 @@ def command(
         objective=objective,
         paper_steps=PAPER_STEPS,
     )
-    widths = (datasets.info(dataset).width if width is None else width,)
+    widths = (data.info(dataset).width if width is None else width,)
     planned = pareto.plan(NAME, setting, (tau,), widths, parse_seeds(seeds))
     execute(planned, running, console, folder=f"{NAME}-{dataset}")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sweeper.ledger import Ledger
-from sweeper.schema import CURVE_SCHEMA
-from sweeper.study import VARIED
-from sweeper.trial_record import TrialRecord
+from sweeper.ledger.columns import CURVE_SCHEMA
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.record import TrialRecord
+from sweeper.studies.base import VARIED
 from trainer.spec import Status, TrialResult, TrialSpec
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)

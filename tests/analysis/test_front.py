@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import compute_front
-from analysis.front import STRAIGHT, on_front
+from analysis.computed.front import STRAIGHT, on_front
 from trainer.spec import Status
 
 # Few distinct values, so that ties in one or both coordinates are common.

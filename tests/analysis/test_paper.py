@@ -15,10 +15,10 @@ from analysis.paper import (
     beside_the_paper,
     deviations,
 )
-from analysis.statistics import Spread
+from analysis.seeds import Spread
 from analysis.views import view_of
 from sweeper.studies import compression, trajectory
-from trainer import datasets
+from trainer import data
 from trainer.spec import Status
 
 PAPER_SETTING = {
@@ -75,7 +75,7 @@ def test_the_figures_and_the_budgets():
 def test_the_studies_train_what_stands_here():
     assert {
         "trajectory": trajectory.PAPER_STEPS,
-        "pareto": datasets.info("mnist").budgets["paper"],
+        "pareto": data.info("mnist").budgets["paper"],
         "compression": compression.PAPER_STEPS,
     } == STEPS
     assert all(tuple(lines) == compression.PAPER_SIZES for lines in TABLE_1.values())

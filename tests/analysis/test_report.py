@@ -10,8 +10,8 @@ import pytest
 
 from analysis import write_report
 from analysis.report import render_page
-from analysis.study import Study
-from sweeper.ledger import Ledger
+from analysis.study_data import Study
+from sweeper.ledger.ledger import Ledger
 from trainer.errors import UserError
 from trainer.spec import Status
 

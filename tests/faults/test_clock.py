@@ -10,7 +10,7 @@ import study
 from faults import LOCAL, OFTEN, checkpoints
 from study import wait_for
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 YEAR = 365 * 24 * 3600
 

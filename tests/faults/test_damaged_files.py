@@ -9,7 +9,7 @@ import study
 from faults import LOCAL, checkpoints, damage
 from study import sweeper
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(

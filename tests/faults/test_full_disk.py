@@ -25,7 +25,7 @@ from faults import (
 from study import start, sweeper, wait_for
 from typer.testing import CliRunner
 
-from sweeper.cli import app
+from sweeper.cli.app import app
 
 FULL = "No space left on device"
 

@@ -9,7 +9,7 @@ import study
 from processes import processes_of
 from study import start, sweeper, wait_for
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 WIDE = 4096
 ROOM = 32 * 2**20

@@ -12,7 +12,7 @@ import plugged
 import study
 from faults import LOCAL
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 
 def _plugged(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

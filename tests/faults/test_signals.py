@@ -17,8 +17,8 @@ from processes import workers_of
 from study import kill_all, start, sweeper, wait_for
 from typer.testing import CliRunner
 
-from sweeper.cli import app
-from sweeper.ledger import Ledger
+from sweeper.cli.app import app
+from sweeper.ledger.ledger import Ledger
 
 
 @pytest.mark.parametrize("command", [LOCAL, RAY], ids=["local", "ray"])
@@ -46,8 +46,8 @@ def test_a_second_signal_leaves_at_once(
 
 ORPHAN = """
 import sys
-from sweeper.job import Job
-from sweeper.worker import Telling, run_pack
+from sweeper.messages import Job
+from sweeper.worker.worker import Telling, run_pack
 from trainer import TrialSpec
 def nothing(*_): pass
 job = Job(study="pareto", folder=sys.argv[1], device="cpu", checkpoint_seconds=0.05)

@@ -14,7 +14,7 @@ import pytest
 from processes import processes_of
 from study import wait_for
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 QUESTION = ("run", "pareto", "--taus", "2,3", "--steps", "800", "--layers", "16")
 """Two trials of some seconds; `undisturbed` (a fixture) has what they come to."""

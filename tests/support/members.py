@@ -12,12 +12,12 @@ import torch
 from torch.utils import _pytree as pytree
 
 from trainer import TrialSpec
-from trainer.checkpoint import CheckpointFolder
-from trainer.datasets import Dataset
+from trainer.data import Dataset
 from trainer.files import LocalFolder
-from trainer.loop import Hooks, Interrupted, train_together
-from trainer.state import TrainState
-from trainer.trial import Trial
+from trainer.objectives.state import TrainState
+from trainer.step.trial import Trial
+from trainer.training.checkpoint import CheckpointFolder
+from trainer.training.loop import Hooks, Interrupted, train_together
 
 CPU = torch.device("cpu")
 

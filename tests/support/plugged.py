@@ -13,11 +13,11 @@ import struct
 
 import numpy as np
 
-from sweeper.cli import main
-from trainer.datasets import DATASETS
-from trainer.datasets.mnist import MNIST
-from trainer.datasets.sources import SourceFile
-from trainer.network import Network
+from sweeper.cli.app import main
+from trainer.data import DATASETS
+from trainer.data.official.sources import SourceFile
+from trainer.data.sets.mnist import MNIST
+from trainer.networks.network import Network
 from trainer.objectives import OBJECTIVES, Step
 from trainer.objectives.geco_l0_arm import GECO_L0_ARM
 

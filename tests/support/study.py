@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 TIMES = {"seconds", "steps_per_second", "started_at", "finished_at", "attempts"}
 """What may differ between two trainings of the same trial."""

@@ -10,8 +10,8 @@ import pytest
 from study import sweeper
 from typer.testing import CliRunner
 
-from sweeper.cli import app
-from sweeper.ledger import Ledger
+from sweeper.cli.app import app
+from sweeper.ledger.ledger import Ledger
 from sweeper.studies import STUDIES
 from trainer.__main__ import main as trainer_main
 

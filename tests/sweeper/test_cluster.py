@@ -22,20 +22,20 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 from study import sweeper, wait_for
 
-from sweeper.backends.ray_bridge import Bridge
-from sweeper.backends.ray_cluster import complaint, find_head
-from sweeper.display import Display
-from sweeper.job import Job
-from sweeper.ledger import Ledger
-from sweeper.stop_file import StopFile
-from trainer import datasets
-from trainer.checkpoint import Checkpoint, CheckpointFolder
-from trainer.datasets.base import content_sha256
-from trainer.datasets.sources import cache_folder
-from trainer.datasets.store import conversion_folder
+from sweeper.backends.ray.callbacks import Bridge
+from sweeper.backends.ray.cluster import complaint, find_head
+from sweeper.cli.trials_table import Display
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.stop_file import StopFile
+from sweeper.messages import Job
+from trainer import data
+from trainer.data.base import content_sha256
+from trainer.data.cache.store import conversion_folder
+from trainer.data.official.sources import cache_folder
 from trainer.errors import UserError
 from trainer.files import LocalFolder
 from trainer.spec import TrialSpec
+from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
 """The study `finished`, elsewhere."""
@@ -247,7 +247,7 @@ def _node_with_a_checkpoint(
 
 def _keep_as_mnist(node: Node) -> tuple[Path, str]:
     """Put a converted data set of this name into a node's cache; gives its folder and hash."""
-    row = datasets.info("mnist")
+    row = data.info("mnist")
     images = np.random.default_rng(0).integers(0, 256, (300, 1, 28, 28), dtype=np.uint8)
     train, test = images[:200], images[200:]
     folder = node.home / "cache" / conversion_folder(row).relative_to(cache_folder().parent)

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import study
 
-from sweeper.compilation import is_compiled, parse_compile, settle_compile
-from sweeper.plan import Work
-from sweeper.run_record import RunOptions
-from trainer import TrialSpec, datasets
-from trainer.compiled import check_compiler
+from sweeper.planning.compilation import is_compiled, parse_compile, settle_compile
+from sweeper.planning.missing import Work
+from sweeper.run.record import RunOptions
+from trainer import TrialSpec, data
 from trainer.errors import UserError
+from trainer.step.compiled import check_compiler
 
 SMALL = ("run", "pareto", "--taus", "2", "--steps", "60", "--layers", "16")
 
 
 def _spec(**changes: Any) -> TrialSpec:
-    digits = datasets.load("digits")
+    digits = data.load("digits")
     fields: dict[str, Any] = {
         "dataset": "digits",
         "dataset_sha256": digits.sha256,

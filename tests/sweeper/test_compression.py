@@ -13,12 +13,12 @@ import pytest
 import study
 from study import kill_all, start, sweeper, wait_for
 
-from sweeper.ledger import Ledger
-from sweeper.plan import outstanding
-from sweeper.setting import Setting
+from sweeper.ledger.ledger import Ledger
+from sweeper.planning.missing import outstanding
+from sweeper.studies.base import StudyPlan
 from sweeper.studies.compression import plan
-from sweeper.study import StudyPlan
-from trainer import datasets
+from sweeper.studies.setup import Setting
+from trainer import data
 from trainer.errors import UserError
 
 SHORT = ("--layers", "16", "--steps", "400", "--backend", "local")
@@ -37,7 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _plan(sizes: tuple[int, ...] = (2, 3), **changes: Any) -> StudyPlan:
     setting = Setting(
-        dataset=datasets.load("digits"),
+        dataset=data.load("digits"),
         architecture="dense",
         layers=(16,),
         steps=400,

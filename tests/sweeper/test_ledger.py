@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from study import wait_for
 
-from sweeper.ledger import Ledger
-from sweeper.schema import CURVE_SCHEMA, TRIAL_SCHEMA
-from sweeper.stop_file import StopFile
-from sweeper.trial_record import TrialRecord
+from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.record import TrialRecord
+from sweeper.ledger.stop_file import StopFile
 from trainer import Status, TrialResult, TrialSpec, UserError
 
 MakeRecord = Callable[..., TrialRecord]
@@ -117,8 +117,8 @@ WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
 from datetime import UTC, datetime
-from sweeper.ledger import Ledger
-from sweeper.trial_record import TrialRecord
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.record import TrialRecord
 from trainer import TrialResult, TrialSpec
 ledger = Ledger({folder!r})
 for seed in range(10**6):
@@ -149,7 +149,7 @@ def test_a_ledger_written_by_a_killed_process_is_readable(rows_before: int, tmp_
 
 HOLDER = """
 import sys
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 with Ledger(sys.argv[1]).locked():
     print("held", flush=True)
     sys.stdin.read()

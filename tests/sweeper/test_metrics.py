@@ -20,13 +20,11 @@ from typing import Any
 import pytest
 from study import start, wait_for
 
-from sweeper.backends import ray_metrics
-from sweeper.backends.ray_metrics import STUDY_GAUGES, TRIAL_GAUGES
-from sweeper.ledger import Ledger
+from sweeper.backends.ray import metrics
+from sweeper.backends.ray.metrics import STUDY_GAUGES, TRIAL_GAUGES
+from sweeper.ledger.ledger import Ledger
 
-DASHBOARD = json.loads(
-    (Path(ray_metrics.__file__).parents[1] / "grafana/dashboard.json").read_text()
-)
+DASHBOARD = json.loads((Path(metrics.__file__).parent / "dashboard.json").read_text())
 TRIALS = 400
 SERVICE_DISCOVERY = "ray/session_latest/prom_metrics_service_discovery.json"
 
@@ -95,7 +93,7 @@ def test_the_trials_by_status_are_all_that_there_are(sweep: Sweep) -> None:
         return {s.tags["status"]: s.value for s in found if s.name == "sweeper_trials"}
 
     by_status = wait_for(lambda: (now := counts()) and now["training"] == 2 and now)
-    assert set(by_status) == set(ray_metrics.STATUSES)
+    assert set(by_status) == set(metrics.STATUSES)
     assert sum(by_status.values()) == TRIALS
     wait_for(lambda: counts().get("waiting", TRIALS) < by_status["waiting"])  # it is kept up
 
@@ -134,7 +132,7 @@ def test_prometheus_finds_it_and_answers_every_panel(sweep: Sweep, tmp_path: Pat
 def test_the_dashboard_asks_only_for_what_there_is() -> None:
     asked = set(re.findall(r"ray_(sweeper_\w+)", json.dumps(DASHBOARD)))
     assert asked == {*TRIAL_GAUGES, *STUDY_GAUGES}
-    tags = {*ray_metrics.TRIAL_TAGS, *ray_metrics.STUDY_TAGS}
+    tags = {*metrics.TRIAL_TAGS, *metrics.STUDY_TAGS}
     legends = [
         target["legendFormat"] for panel in DASHBOARD["panels"] for target in panel["targets"]
     ]

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from sweeper.pack_size import PACK_OUT_OF_SIGHT, pack_size
-from sweeper.plan import Work
-from sweeper.run_record import RunOptions
-from sweeper.study import StudyPlan
-from trainer import TrialSpec, datasets
-from trainer.memory import MOST
+from sweeper.planning.missing import Work
+from sweeper.planning.pack_size import PACK_OUT_OF_SIGHT, pack_size
+from sweeper.run.record import RunOptions
+from sweeper.studies.base import StudyPlan
+from trainer import TrialSpec, data
+from trainer.step.memory import MOST
 
 
 def _size(device: str, layers: int = 32, **options: object) -> int:
-    digits = datasets.load("digits")
+    digits = data.load("digits")
     spec = TrialSpec(
         dataset="digits",
         dataset_sha256=digits.sha256,

@@ -10,8 +10,8 @@ import pytest
 import study
 from study import kill_all, start, sweeper, wait_for
 
-from sweeper.ledger import Ledger
-from sweeper.packs import form_packs, parse_pack
+from sweeper.ledger.ledger import Ledger
+from sweeper.planning.packs import form_packs, parse_pack
 from trainer import TrialSpec, UserError
 
 SHORT = ("run", "pareto", "--taus", "2..4", "--widths", "8,16", "--layers", "16", "--pack", "4")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sweeper.cli import app
-from sweeper.ledger import Ledger
+from sweeper.cli.app import app
+from sweeper.ledger.ledger import Ledger
 from trainer.__main__ import main as trainer_main
 from trainer.hardware import set_precision
 

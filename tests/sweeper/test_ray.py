@@ -13,7 +13,7 @@ from pathlib import Path
 import study
 from study import kill_all, start, sweeper, wait_for
 
-from sweeper.ledger import Ledger
+from sweeper.ledger.ledger import Ledger
 
 SMALL = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--workers", "2")
 LONG = ("run", "pareto", "--taus", "2,3", "--steps", "3000", "--layers", "16", "--workers", "2")

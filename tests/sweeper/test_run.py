@@ -15,9 +15,9 @@ import pytest
 import study
 from study import kill_all, start, sweeper, wait_for
 
-from sweeper.job import Job
-from sweeper.ledger import Ledger
-from sweeper.worker import Telling, record_failure, run_pack
+from sweeper.ledger.ledger import Ledger
+from sweeper.messages import Job
+from sweeper.worker.worker import Telling, record_failure, run_pack
 from trainer import TrialSpec
 
 LOCAL = ("--backend", "local", "--layers", "16")

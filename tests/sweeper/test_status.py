@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from study import kill_all, start, sweeper, wait_for
 
-from sweeper.job import Job
-from sweeper.ledger import Ledger
-from sweeper.saved import Saved, read_saved
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.unfinished import Saved, read_saved
+from sweeper.messages import Job
 from sweeper.status import read_status, seconds_to_go
-from sweeper.worker import begin_attempt, record_failure
+from sweeper.worker.worker import begin_attempt, record_failure
 from trainer.spec import TrialSpec
 
 STUDY = Path("studies") / "pareto-digits"

@@ -17,9 +17,8 @@ import pyarrow.fs as pafs
 import pytest
 from study import free_port, rows, sweeper, wait_for
 
-from sweeper import lock
-from sweeper.ledger import Ledger
-from sweeper.storage import RemoteFolder, open_folder
+from sweeper.ledger.ledger import Ledger, lock
+from sweeper.ledger.storage import RemoteFolder, open_folder
 from trainer.errors import UserError
 from trainer.files import Folder, LocalFolder
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainer import TrialSpec, datasets
-from trainer.datasets import Dataset
-from trainer.datasets.base import content_sha256
+from trainer import TrialSpec, data
+from trainer.data import Dataset
+from trainer.data.base import content_sha256
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -28,7 +28,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
-    return datasets.load("digits")
+    return data.load("digits")
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def kind(
 ) -> tuple[Dataset, TrialSpec]:
     """A data set, and a trial whose constraint is met within a few steps."""
     if request.param == "rendered":
-        sprites = datasets.load("sprites")
+        sprites = data.load("sprites")
         return sprites, make_spec(
             dataset="sprites",
             dataset_sha256=sprites.sha256,

@@ -13,15 +13,15 @@ import pytest
 import torch
 from members import CPU, assert_same, hooks_in, interrupt, others, trials_of
 
-from trainer import TrialSpec, datasets
-from trainer.compiled import check_compiler, compiled_step, pays
-from trainer.datasets import Dataset
+from trainer import TrialSpec, data
+from trainer.data import Dataset
 from trainer.errors import UserError
-from trainer.loop import Hooks, Trained, train_together
 from trainer.objectives import OBJECTIVES
-from trainer.program import Program, Solo, program_of
-from trainer.state import TrainState
-from trainer.trial import Trial
+from trainer.objectives.state import TrainState
+from trainer.step.compiled import check_compiler, compiled_step, pays
+from trainer.step.program import Program, Solo, program_of
+from trainer.step.trial import Trial
+from trainer.training.loop import Hooks, Trained, train_together
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +57,7 @@ def test_it_is_the_plain_step(objective: str, kind: tuple[Dataset, TrialSpec]) -
 
 def test_drawn_images_in_another_layout_are_taken(make_spec: Any) -> None:
     """Of rooms, batches come with their colours innermost; the state comes from anywhere."""
-    rooms = datasets.load("rooms")
+    rooms = data.load("rooms")
     changes = {"architecture": "conv64", "layers": (4, 4, 4, 4), "batch_size": 8}
     spec = make_spec(dataset="rooms", dataset_sha256=rooms.sha256, **changes)
     (trial,) = trials_of([spec], rooms)
@@ -95,11 +95,12 @@ def test_a_trial_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
 
 SCRIPT = """
 import sys, torch
-from trainer import TrialSpec, datasets
-from trainer.loop import Hooks, train_together
-from trainer.trial import Trial
+from trainer import TrialSpec
+from trainer import data
+from trainer.training.loop import Hooks, train_together
+from trainer.step.trial import Trial
 torch.set_num_threads(1)
-trial = Trial(TrialSpec.from_json(sys.argv[1]), datasets.load("digits"), torch.device("cpu"))
+trial = Trial(TrialSpec.from_json(sys.argv[1]), data.load("digits"), torch.device("cpu"))
 (trained,) = train_together([trial], [Hooks()], compiled=True)
 print(trained.state.parameters.numpy().tobytes().hex())
 """
@@ -153,7 +154,7 @@ def test_a_wrong_step_is_not_used(
 
         return take
 
-    monkeypatch.setattr("trainer.compiled._compile", wrong)
+    monkeypatch.setattr("trainer.step.compiled._compile", wrong)
     trial = Trial(dataclasses.replace(blobs_spec, width=5), blobs, CPU)
     with pytest.raises(UserError, match=r"compiled wrongly \(its statistics differ by 10.0%"):
         compiled_step(trial)

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from trainer import TrialSpec, UserError
-from trainer.datasets import Dataset
-from trainer.evaluation import samples
-from trainer.export import load_model, model_file
-from trainer.loop import train
-from trainer.trial import Trial
+from trainer.data import Dataset
+from trainer.step.trial import Trial
+from trainer.training.evaluation import samples
+from trainer.training.export import load_model, model_file
+from trainer.training.loop import train
 
 CPU = torch.device("cpu")
 

@@ -12,11 +12,11 @@ import torch
 from torch.utils import _pytree as pytree
 
 from trainer import Status, TrialSpec
-from trainer.checkpoint import CheckpointFolder
-from trainer.datasets import Dataset
+from trainer.data import Dataset
 from trainer.files import LocalFolder
-from trainer.loop import Hooks, Interrupted, Trained, train
-from trainer.trial import Trial
+from trainer.step.trial import Trial
+from trainer.training.checkpoint import CheckpointFolder
+from trainer.training.loop import Hooks, Interrupted, Trained, train
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from members import others, trials_of
 
-from trainer.datasets import Dataset
-from trainer.memory import MARGIN, MOST, largest_pack, peak_bytes
+from trainer.data import Dataset
+from trainer.step.memory import MARGIN, MOST, largest_pack, peak_bytes
 
 GB = 10**9
 

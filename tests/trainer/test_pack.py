@@ -12,11 +12,11 @@ import torch
 from members import CPU, assert_same, hooks_in, interrupt, others, trials_of
 
 from trainer import Status, TrialSpec, UserError
-from trainer.datasets import Dataset
-from trainer.loop import Hooks, Trained, train, train_together
+from trainer.data import Dataset
 from trainer.objectives import OBJECTIVES
-from trainer.pack import Pack
-from trainer.trial import Trial
+from trainer.step.pack import Pack
+from trainer.step.trial import Trial
+from trainer.training.loop import Hooks, Trained, train, train_together
 
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}
 

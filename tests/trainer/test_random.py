@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.random import BLOCK, Batches, RandomStream
+from trainer.step.random import BLOCK, Batches, RandomStream
 
 CPU = torch.device("cpu")
 

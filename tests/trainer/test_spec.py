@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trainer import Status, TrialSpec, UserError
-from trainer.status import decide
+from trainer.verdict import decide
 
 
 def test_the_same_question_has_the_same_id_in_any_spelling(make_spec: Any) -> None:
@@ -84,13 +84,13 @@ def test_statuses_are_decided_in_their_order(
     ("module", "barred"),
     [
         ("trainer", {"torch", "ray", "pandas", "matplotlib"}),
-        ("trainer.datasets", {"torch", "ray", "pandas", "sklearn"}),
-        ("trainer.loop", {"ray", "pandas", "matplotlib", "pyarrow", "sweeper"}),
+        ("trainer.data", {"torch", "ray", "pandas", "sklearn"}),
+        ("trainer.training.loop", {"ray", "pandas", "matplotlib", "pyarrow", "sweeper"}),
         ("trainer.__main__", {"ray", "pandas", "matplotlib", "pyarrow", "sweeper"}),
-        ("sweeper.cli", {"torch", "ray", "matplotlib"}),
+        ("sweeper.cli.app", {"torch", "ray", "matplotlib"}),
         ("sweeper.backends.local", {"ray"}),
         ("analysis", {"torch", "ray"}),
-        ("analysis.contact_sheet", {"torch", "ray"}),
+        ("analysis.figures.contact_sheet", {"torch", "ray"}),
     ],
 )
 def test_imports_go_one_way(module: str, barred: set[str]) -> None:

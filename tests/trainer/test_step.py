@@ -12,17 +12,17 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from trainer import Status, TrialSpec, UserError
-from trainer.architectures import VAE, architecture
-from trainer.datasets import Dataset
+from trainer.data import Dataset
 from trainer.functional import geco
-from trainer.gradients import functional_grad_and_value, grad_and_value
-from trainer.loop import train
-from trainer.network import _to_flat
+from trainer.networks import VAE, architecture
+from trainer.networks.network import _to_flat
 from trainer.objectives import OBJECTIVES, Constants
 from trainer.objectives.geco_l0_arm import step as geco_step
-from trainer.random import derive
-from trainer.state import Noise, TrainState
-from trainer.trial import Trial, network_of
+from trainer.objectives.gradients import functional_grad_and_value, grad_and_value
+from trainer.objectives.state import Noise, TrainState
+from trainer.step.random import derive
+from trainer.step.trial import Trial, network_of
+from trainer.training.loop import train
 
 CPU, DOUBLE = torch.device("cpu"), torch.float64
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}

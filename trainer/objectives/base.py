@@ -11,10 +11,10 @@ from torch import Tensor
 
 from trainer.errors import UserError
 from trainer.functional import geco
-from trainer.gradients import GradAndValue
-from trainer.network import Network
+from trainer.networks.network import Network
+from trainer.objectives.gradients import GradAndValue
+from trainer.objectives.state import BatchMeasures, Noise, TrainState
 from trainer.spec import TrialSpec
-from trainer.state import BatchMeasures, Noise, TrainState
 
 
 class Constants(NamedTuple):

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from trainer.functional import adam, gates, geco, vae
-from trainer.gradients import GradAndValue, grad_and_value
-from trainer.network import Buffers, Network
+from trainer.networks.network import Buffers, Network
 from trainer.objectives.base import Constants, Objective
-from trainer.state import BatchMeasures, Noise, TrainState
+from trainer.objectives.gradients import GradAndValue, grad_and_value
+from trainer.objectives.state import BatchMeasures, Noise, TrainState
 
 MEASURE_KEEP = 0.95
 """Keep-rate of the moving averages that are reported (the paper's Table 1)."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from trainer.functional import gates, geco, vae
-from trainer.gradients import GradAndValue, grad_and_value
-from trainer.network import Network
+from trainer.networks.network import Network
 from trainer.objectives.base import Constants, Objective
 from trainer.objectives.geco import Seen, Variables, lagrangian, update
-from trainer.state import BatchMeasures, Noise, TrainState
+from trainer.objectives.gradients import GradAndValue, grad_and_value
+from trainer.objectives.state import BatchMeasures, Noise, TrainState
 
 
 def step(
@@ -31,7 +31,7 @@ def step(
         state: the trial so far.
         images: the batch, [batch, channels, height, width] in [0, 1].
         noise: this step's random numbers.
-        grad_and_value: how to differentiate; see `trainer.gradients`.
+        grad_and_value: how to differentiate; see `trainer.objectives.gradients`.
 
     Returns:
         The next state, and what was seen of the batch.

@@ -1,0 +1,172 @@
+"""The Pareto front: how few dimensions suffice for how much error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.seeds import Spread, upper_median
+from trainer.spec import Status
+
+STRAIGHT = 0.05
+"""A front whose points all lie within this distance of a straight line (unit square) has no knee.
+
+One gate more or less on a front of a dozen moves a point by about as much.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontPoint:
+    """The feasible trials of one τ and width, which differ in their seed only."""
+
+    tau: float
+    width: int
+    open_gates: int
+    """Median over the seeds, the upper of the middle two: a count that a trial really reached."""
+    open_gates_min: int
+    open_gates_max: int
+    error: float
+    """Held-out sse with sampled latents, median (upper) over the seeds."""
+    error_min: float
+    error_max: float
+    test_sse_mean: float
+    """Held-out sse with mean latents, median (upper) over the seeds."""
+    seeds: int
+    """Feasible trials: the medians are theirs."""
+    trials: int
+    """All trials of this τ and width, feasible or not."""
+    trial_id: str
+    """The trial that stands for the point: the closest to the medians (gates first)."""
+    on_front: bool
+
+    @property
+    def gates_over_seeds(self) -> Spread:
+        """The open gates with their range."""
+        return Spread(self.open_gates, self.open_gates_min, self.open_gates_max, self.seeds)
+
+    @property
+    def error_over_seeds(self) -> Spread:
+        """The error with its range."""
+        return Spread(self.error, self.error_min, self.error_max, self.seeds)
+
+
+@dataclass(frozen=True)
+class FrontData:
+    """The points a study offers, which of them are on the front, and the one to start from."""
+
+    points: pd.DataFrame
+    """One row per `FrontPoint`, sorted by tau and width."""
+    knee: FrontPoint | None
+    how: str
+    """How the knee was found, or why there is none and how to choose; whole sentences."""
+
+    @property
+    def front(self) -> list[FrontPoint]:
+        """The points on the front, from many gates (little error) to few."""
+        rows = self.points[self.points["on_front"]]
+        rows = rows.sort_values(
+            ["open_gates", "error", "tau", "width"], ascending=[False, True, True, True]
+        )
+        return _points(rows)
+
+    def at(self, tau: float, width: int) -> FrontPoint | None:
+        """Give the point of this τ and width, on the front or not; None if none is feasible."""
+        rows = self.points[(self.points["tau"] == tau) & (self.points["width"] == width)]
+        return None if rows.empty else _points(rows)[0]
+
+
+def compute_front(trials: pd.DataFrame) -> FrontData:
+    """Find the front of a table of trials (`read_trials`).
+
+    Only feasible trials with a finite held-out error take part. Trials that differ in nothing but
+    the seed are repetitions of one experiment, not alternatives to choose from: picking the
+    luckiest of them would promise what a new run does not keep. So each (tau, width) is one
+    point, at the medians of its feasible trials, and the front is the front of these points.
+    With one seed that is the front of the trials.
+
+    A point is on the front if no other is as good in both error and open gates and better in one.
+    Points that are equal in both do not beat each other: they are on the front together or not
+    at all. The result does not depend on the order of the rows.
+    """
+    points = _group(trials)
+    points["on_front"] = on_front(points)
+    knee, how = _find_knee(points[points["on_front"]])
+    return FrontData(points, knee, how)
+
+
+def takes_part(trials: pd.DataFrame) -> pd.Series:
+    """Mark the trials that a front is made of: feasible, with a finite held-out error."""
+    return (trials["status"] == Status.FEASIBLE) & np.isfinite(trials["test_sse_sampled"])
+
+
+def on_front(points: pd.DataFrame) -> pd.Series:
+    """Mark the rows that no other row beats in both `error` and `open_gates`."""
+    best = points.groupby("open_gates")["error"].min()  # sorted by open_gates
+    best_with_fewer = best.cummin().shift(fill_value=np.inf)
+    error, gates = points["error"], points["open_gates"]
+    return (error == gates.map(best)) & (error < gates.map(best_with_fewer))
+
+
+def _group(trials: pd.DataFrame) -> pd.DataFrame:
+    key = ["tau", "width"]
+    feasible = trials[takes_part(trials)]
+    points = (
+        feasible.groupby(key)
+        .agg(
+            open_gates=("open_gates", upper_median),
+            open_gates_min=("open_gates", "min"),
+            open_gates_max=("open_gates", "max"),
+            error=("test_sse_sampled", upper_median),
+            error_min=("test_sse_sampled", "min"),
+            error_max=("test_sse_sampled", "max"),
+            test_sse_mean=("test_sse_mean", upper_median),
+            seeds=("trial_id", "size"),
+        )
+        .astype(dict.fromkeys(("open_gates", "open_gates_min", "open_gates_max"), "int64"))
+        .join(trials.groupby(key).size().rename("trials"))
+        .reset_index()
+    )
+    return points.merge(_representatives(feasible, points), on=key)
+
+
+def _representatives(feasible: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Give each point's (tau, width) the id of the trial closest to its medians."""
+    near = feasible.merge(points, on=["tau", "width"], suffixes=("_trial", ""))
+    near["gates_off"] = (near["open_gates_trial"] - near["open_gates"]).abs()
+    near["error_off"] = (near["test_sse_sampled"] - near["error"]).abs()
+    near = near.sort_values(["tau", "width", "gates_off", "error_off", "seed", "trial_id"])
+    return near.drop_duplicates(["tau", "width"])[["tau", "width", "trial_id"]]
+
+
+def _find_knee(front: pd.DataFrame) -> tuple[FrontPoint | None, str]:
+    """Find the front point furthest below the straight line between the front's two ends."""
+    choose = "Choose the point with the fewest open gates whose error you accept."
+    ends = front.drop_duplicates(["error", "open_gates"])
+    if ends.empty:
+        return None, "There is no front, because no trial is feasible."
+    if len(ends) == 1:
+        return None, "The front is a single point, so there is no knee to look for."
+    if len(ends) == 2:
+        return None, f"A front of two points has no knee. {choose}"
+    # Scaled to [0, 1], the ends are (0, 1) and (1, 0), and the line between them is x + y = 1.
+    below = (1 - _unit(front["error"]) - _unit(front["open_gates"])) / np.sqrt(2)
+    if below.max() < STRAIGHT:
+        return None, f"The front is close to a straight line or bulges, so it has no knee. {choose}"
+    best = front.assign(below=below).sort_values(
+        ["below", "open_gates", "tau", "width"], ascending=[False, True, True, True]
+    )
+    return _points(best.drop(columns="below").head(1))[0], (
+        "This is the knee of the front: with error and open gates both scaled to 0…1, the point "
+        "furthest below the straight line between the front's two ends. Before it, a little more "
+        "error saves many dimensions; after it, each dimension saved costs much."
+    )
+
+
+def _unit(values: pd.Series) -> pd.Series:
+    return (values - values.min()) / (values.max() - values.min())
+
+
+def _points(rows: pd.DataFrame) -> list[FrontPoint]:
+    return [FrontPoint(**row) for row in rows.to_dict("records")]

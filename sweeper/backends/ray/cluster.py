@@ -1,0 +1,182 @@
+"""What a run needs to know of the Ray cluster that it joins, before its trials are sent there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+import ray
+from ray._private.grpc_utils import init_grpc_channel
+from ray._private.services import canonicalize_bootstrap_address
+from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sweeper.backends.ray.liveness import Vital
+from sweeper.ledger.ledger import Ledger
+from sweeper.messages import Job
+from trainer import data
+from trainer.data import DatasetInfo
+from trainer.data.cache.bundle import Piece, pieces, unpack
+from trainer.data.official.sources import locate
+from trainer.errors import MissingDataError, UserError
+from trainer.step.compiled import check_compiler
+
+KNOCK_SECONDS = 10.0
+NODE_SECONDS = 120.0
+"""How long a node may take to start its first worker, which imports this package."""
+
+HEAD_PATIENCE = 20.0
+"""Seconds. The network may fail for a moment; Ray itself would end the process after a minute."""
+RAYLET_PATIENCE = 4.0
+"""Seconds. Once dead it never comes back; Ray would have the run wait for ever."""
+
+NO_TOKEN = (
+    "it asks for another token than this machine has; copy ~/.ray/auth_token from its head, and "
+    "set RAY_AUTH_MODE=token"
+)
+
+
+def find_head(address: str) -> str:
+    """Give the host and port of a cluster's head, once it has answered.
+
+    Ray itself would try for minutes.
+
+    Args:
+        address: as in `--address`; `auto` is `$RAY_ADDRESS`, or the cluster of this machine.
+
+    Raises:
+        UserError: if there is no cluster, it does not answer, or it does not want us.
+    """
+    if "://" in address:
+        raise UserError(
+            f"--address {address}: only clusters that this machine is a node of can be joined, by "
+            "auto or host:port; from elsewhere, use `ray job submit`"
+        )
+    try:
+        head = canonicalize_bootstrap_address(address)
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, str(error)) from error
+    if head is None:
+        raise _unreachable(address, "no Ray is running on this machine")
+    request = gcs_service_pb2.GetClusterIdRequest()  # type: ignore[attr-defined]
+    try:
+        with init_grpc_channel(head) as channel:
+            service = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)  # type: ignore[no-untyped-call]
+            service.GetClusterId(request, timeout=KNOCK_SECONDS)
+    except grpc.RpcError as error:
+        refused = error.code() == grpc.StatusCode.UNAUTHENTICATED
+        reason = NO_TOKEN if refused else f"nobody answers at {head}"
+        raise _unreachable(address, reason) from error
+    return str(head)
+
+
+def _unreachable(address: str, reason: str) -> UserError:
+    return UserError(f"cannot reach the Ray cluster at {address!r}: {reason}")
+
+
+def vitals() -> list[Vital]:
+    """Say what a run that has joined depends on: the head, and Ray's process on this machine."""
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    own = context.get_node_id()
+    (node,) = [node for node in _nodes() if node["NodeID"] == own]
+    here = node["NodeManagerAddress"], node["NodeManagerPort"]
+    return [
+        Vital("the head of the Ray cluster", host.strip("[]"), int(port), HEAD_PATIENCE),
+        Vital("Ray on this machine", *here, RAYLET_PATIENCE),
+    ]
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return nodes
+
+
+def check_nodes(job: Job) -> None:
+    """Refuse a cluster on which trials would fail, or write where nobody looks.
+
+    Raises:
+        UserError: if a node cannot train, or does not see the study's folder or the data.
+    """
+    runs = Ledger(job.folder).manifest()["runs"]
+    look = ray.remote(num_cpus=0)(complaint)
+    asked = {}
+    for node in _nodes():
+        if node["Alive"] and node["Resources"].get("CPU"):
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            asked[look.options(scheduling_strategy=there).remote(job, runs)] = node
+    for answer, node in asked.items():
+        name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        try:
+            missing = ray.get(answer, timeout=NODE_SECONDS)
+        except RayTaskError as error:
+            missing = f"cannot run this package: {str(error).strip().splitlines()[-1]}"
+        except GetTimeoutError:
+            missing = f"has not answered for {NODE_SECONDS:.0f} s; check `ray status`"
+        except RayError:
+            continue  # it has gone meanwhile, and will train nothing
+        if missing:
+            raise UserError(f"{name} {missing}")
+
+
+Parcel = list["ray.ObjectRef[Piece]"]
+"""A data set in Ray's object store; each node that needs it fetches its pieces once."""
+
+
+def send_data(names: Iterable[str], job: Job) -> dict[str, Parcel]:
+    """Put the data sets into the object store that nodes do not find in the job's `data_dir`.
+
+    Those that come with the package, or are drawn, need nothing.
+    """
+    rows = [data.info(name) for name in names]
+    return {
+        row.name: [ray.put(piece) for piece in pieces(row)]
+        for row in rows
+        if row.files and not _is_shared(row, job)
+    }
+
+
+def _is_shared(row: DatasetInfo, job: Job) -> bool:
+    if job.data_dir is None:
+        return False
+    base = Path(job.data_dir)
+    return all(locate(file, [base / row.name, base]) for file in row.files)
+
+
+def receive_data(name: str, job: Job, parcels: Mapping[str, Parcel]) -> None:
+    """Provide a node with a data set that it has nowhere; the other workers there wait for it."""
+    if name not in parcels:
+        return
+    try:
+        data.load(name, Path(job.data_dir) if job.data_dir else None)
+    except MissingDataError:
+        unpack(data.info(name), (ray.get(piece) for piece in parcels[name]))
+
+
+def complaint(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
+    """Say, on a node, what is missing there; nothing if it can train.
+
+    Args:
+        job: what is to be trained.
+        runs: the study's runs, as the machine sees them that started the last one.
+    """
+    ledger = Ledger(job.folder)
+    if not ledger.exists or ledger.manifest()["runs"] != runs:
+        return (
+            f"does not see the study's folder {job.folder}; name one with --study that lies on "
+            "storage which all nodes share, under the same path"
+        )
+    if job.data_dir is not None and not Path(job.data_dir).is_dir():
+        return (
+            f"does not see the data in {job.data_dir}; name a --data-dir on storage which all "
+            "nodes share, or none, and the data are sent to the nodes"
+        )
+    if job.compile:
+        try:
+            check_compiler()
+        except UserError as error:
+            return f"has no use for --compile on: {error}"
+    return ""

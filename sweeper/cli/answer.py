@@ -1,0 +1,66 @@
+"""What a run or `sweeper status` prints at the end: the table, the answer, the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from analysis import Study, compute_answer, write_report
+from analysis.grid import Grid
+from analysis.views import view_of
+from sweeper.cli.console import printer
+from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.units import duration
+from sweeper.run.record import RunSummary
+
+
+def print_answer(ledger: Ledger, summary: RunSummary) -> None:
+    """Write the report, and print the study's table, its answer, and where the report is."""
+    study = Study.read(ledger)
+    page = write_report(study)
+    console = printer()
+    console.print(as_rich(view_of(study).summary(study)))
+    answer = compute_answer(study)
+    console.print(f"\n{answer.headline}", style="bold")
+    console.print(f"{answer.reason}\n")
+    console.print(_account(summary))
+    console.print(f"report: {page}")
+
+
+def as_rich(grid: Grid) -> Table:
+    """Give a grid as a terminal shows it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in grid.columns:
+        table.add_column(column, justify="left" if column in grid.text else "right")
+    for row in grid.rows:
+        table.add_row(*row.cells, style="dim" if row.faint else None)
+    return table
+
+
+def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
+    """Write the report, and give the answer for programs."""
+    study = Study.read(ledger)
+    page = write_report(study)
+    return {
+        "study": study.name,
+        "folder": str(ledger.folder),
+        "report": str(page),
+        "answer": compute_answer(study).headline,
+        **view_of(study).facts(study),
+        "statuses": study.trials["status"].value_counts().to_dict(),
+        "run": vars(summary),
+    }
+
+
+def _account(summary: RunSummary) -> str:
+    if not summary.trained and not summary.failed:
+        return f"nothing to train: all {summary.reused} trials were in the ledger"
+    parts = [f"{summary.trained} trials trained in {duration(summary.wall_seconds)}"]
+    if summary.reused:
+        parts.append(f"{summary.reused} were in the ledger")
+    if summary.failed:
+        parts.append(f"{summary.failed} failed")
+    if summary.overhead is not None:
+        parts.append(f"wall time {summary.overhead:.2f}× the trials' own")
+    return ", ".join(parts)

@@ -1,0 +1,166 @@
+"""The commands that look at studies and data sets without training anything."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sweeper import options as opt
+from sweeper.cli import watch as view
+from sweeper.cli.console import printer
+from sweeper.cli.run import STUDIES_FOLDER
+from sweeper.ledger.ledger import Ledger
+from sweeper.status import read_status
+from sweeper.studies.setup import fetch, load_or_fetch
+from trainer import data
+from trainer.errors import UserError, unknown_name
+
+DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="See `sweeper data list`.")]
+
+
+def find_study(name: str | None) -> Ledger:
+    """Open a study by its folder, by its name under `studies/`, or as the only one there.
+
+    Raises:
+        UserError: if there is none, or none is named and there are several.
+    """
+    if name is None:
+        return _only_study()
+    for place in (name, STUDIES_FOLDER / name):
+        if Ledger(place).exists:
+            return Ledger(place)
+    known = [ledger.folder.name for ledger in _studies(STUDIES_FOLDER)]
+    if known:
+        raise unknown_name("study", name, known)
+    raise UserError(f"no study {name!r}: there are none in {STUDIES_FOLDER}/; see `sweeper run`")
+
+
+def _only_study() -> Ledger:
+    ledgers = _studies(STUDIES_FOLDER)
+    if len(ledgers) == 1:
+        return ledgers[0]
+    names = ", ".join(ledger.folder.name for ledger in ledgers) or "there are none"
+    raise UserError(f"name a study of {STUDIES_FOLDER}/ ({names}) or give its folder")
+
+
+def status(
+    study: opt.StudyArgument = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on showing it until its run ends.")
+    ] = False,
+    json: opt.JsonOption = False,
+) -> None:
+    """Tell how far a study is, from its ledger alone: one that runs, or one that was killed."""
+    if watch and json:
+        raise UserError("--json tells once; leave --watch away")
+    ledger = find_study(study)
+    if json:
+        print(json_format.dumps(read_status(ledger).to_json()))
+        return
+    from analysis import Study
+    from analysis.views import view_of
+    from sweeper.cli.answer import as_rich
+
+    console = printer()
+    if watch:
+        view.watch(ledger, console)
+    now = read_status(ledger)
+    console.print(view.render(now, console))
+    if now.finished:
+        console.print()
+        study_read = Study.read(ledger)
+        console.print(as_rich(view_of(study_read).summary(study_read)))
+
+
+def report(study: opt.StudyArgument = None) -> None:
+    """Write a study's report again, and print where it is."""
+    from analysis import Study, write_report  # loads matplotlib
+
+    print(write_report(Study.read(find_study(study))))
+
+
+def list_studies(
+    folder: Annotated[Path, typer.Argument(help="Where studies lie.")] = STUDIES_FOLDER,
+    json: opt.JsonOption = False,
+) -> None:
+    """List the studies of a folder."""
+    found, damaged = [], []
+    for ledger in _studies(folder):
+        try:
+            found.append(read_status(ledger))
+        except (UserError, OSError) as error:
+            damaged.append(str(error))
+    for message in damaged:
+        print(f"warning: {message}", file=sys.stderr)
+    if json:
+        print(json_format.dumps([each.to_json() for each in found]))
+        return
+    if not found:
+        print(f"no studies in {folder}/; begin with `sweeper run pareto`")
+        return
+    table = Table("study", "data sets", "trials", "feasible", "last run", box=None, pad_edge=False)
+    for each in found:
+        table.add_row(
+            each.folder,
+            ", ".join(each.datasets),
+            f"{each.finished} of {each.asked}",
+            str(each.statuses.get("feasible", 0)),
+            (each.last_run or {}).get("outcome", "–"),
+        )
+    printer().print(table)
+
+
+def data_list() -> None:
+    """List the data sets."""
+    table = Table("name", "image", "network", "width", "what it is", box=None, pad_edge=False)
+    for row in data.DATASETS.values():
+        shape = "×".join(map(str, row.image_shape))
+        table.add_row(row.name, shape, row.architecture, str(row.width), row.summary)
+    printer().print(table)
+
+
+def data_fetch(
+    name: DatasetName,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where to put them. Default: the user's cache.")
+    ] = None,
+) -> None:
+    """Download a data set's official files, verified."""
+    paths = fetch(name, data_dir, Console(stderr=True))
+    if not paths:
+        print(f"{name} comes with this package; nothing to download")
+    for path in paths:
+        print(path)
+
+
+def data_show(
+    name: DatasetName,
+    data_dir: opt.DataDirOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the contact sheet. Default: NAME.png.")
+    ] = None,
+) -> None:
+    """Describe a data set and write a contact sheet of its images."""
+    from analysis.figures.contact_sheet import contact_sheet  # loads matplotlib
+
+    dataset = load_or_fetch(name, data_dir, Console(stderr=True))
+    path = out or Path(f"{name}.png")
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
+    contact_sheet(dataset.train, dataset.levels, path)
+    print(f"shape    {'×'.join(map(str, dataset.image_shape))}")
+    print(f"images   {len(dataset.train):,} to train on, {len(dataset.test):,} held out")
+    print(f"sha256   {dataset.sha256}")
+    print(f"mean     sse {dataset.mean_image_sse:.4g}: from this τ up no latent is needed")
+    print(f"sheet    {path}")
+
+
+def _studies(folder: Path) -> list[Ledger]:
+    ledgers = [Ledger(path) for path in sorted(folder.glob("*")) if path.is_dir()]
+    return [ledger for ledger in ledgers if ledger.exists]

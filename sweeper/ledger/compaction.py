@@ -1,0 +1,127 @@
+"""Finished trials bound together, since thousands of small files are slow to read.
+
+A volume is two files of one name: the rows in `trials/`, the curves in `curves/`. It is written
+and read back before any of the files that it stands for are removed, and its rows, which are
+written last, are what makes it count. So whenever a process is killed, each trial is there: loose,
+bound, or for a while both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.ledger.columns import CURVE_SCHEMA
+from sweeper.ledger.integrity import conform, decode, encode_unsigned
+from trainer.files import Folder
+
+NAME = re.compile(r"volume-([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
+"""The hash of the trials' ids, and that of the file's content."""
+
+BOUND_CURVES = pa.schema([("trial_id", pa.string()), *CURVE_SCHEMA])
+
+
+class Volumes:
+    """The volumes of a ledger."""
+
+    def __init__(self, trials: Folder, curves: Folder) -> None:
+        self._trials = trials
+        self._curves = curves
+
+    def names(self) -> list[str]:
+        """List the volumes."""
+        return list(filter(NAME.fullmatch, self._trials.names()))
+
+    def rows(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a volume's rows, or some columns of them.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        table = decode(_checked(self._trials, name), columns)
+        return table if columns else conform(table)
+
+    def curves(self, name: str, trial_ids: Collection[str]) -> dict[str, pa.Table]:
+        """Read the curves of those of these trials that have any in a volume.
+
+        Raises:
+            ValueError: if the file is damaged.
+            FileNotFoundError: if it is gone.
+        """
+        batch = _match(name)[1]
+        found = next((each for each in self._curve_names() if _match(each)[1] == batch), None)
+        if found is None:
+            raise FileNotFoundError(f"{self._curves} has no curves of {name}")
+        table = decode(_checked(self._curves, found))
+        runs = pc.run_end_encode(table["trial_id"].combine_chunks())
+        bounds = itertools.pairwise([0, *runs.run_ends.to_pylist()])
+        return {
+            trial_id: table.slice(first, end - first).select(CURVE_SCHEMA.names)
+            for trial_id, (first, end) in zip(runs.values.to_pylist(), bounds, strict=True)
+            if trial_id in trial_ids
+        }
+
+    def bind(self, rows: pa.Table, curves: Mapping[str, pa.Table]) -> None:
+        """Write a volume.
+
+        Args:
+            rows: of finished trials, each once.
+            curves: with `CURVE_SCHEMA`, by trial; those that have none are left out.
+
+        Raises:
+            OSError: if it cannot be written, or is not what was written when it is read back.
+        """
+        ids = rows["trial_id"].to_pylist()
+        batch = _hash("\n".join(sorted(ids)).encode())
+        parts = [
+            curves[trial_id].add_column(0, "trial_id", pa.array([trial_id] * len(curves[trial_id])))
+            for trial_id in ids
+            if trial_id in curves
+        ]
+        _write(self._curves, batch, pa.concat_tables([BOUND_CURVES.empty_table(), *parts]))
+        _write(self._trials, batch, rows)
+
+    def remove_unfinished(self) -> None:
+        """Remove curves that were bound by a process which did not live to bind their rows."""
+        batches = {_match(name)[1] for name in self.names()}
+        for name in self._curve_names():
+            if _match(name)[1] not in batches:
+                self._curves.remove(name)
+
+    def _curve_names(self) -> list[str]:
+        return list(filter(NAME.fullmatch, self._curves.names()))
+
+
+def _write(folder: Folder, batch: str, table: pa.Table) -> None:
+    content = encode_unsigned(table)
+    name = f"volume-{batch}-{_hash(content)}.parquet"
+    folder.write(name, content)
+    try:
+        same = decode(_checked(folder, name), ["trial_id"])["trial_id"].equals(table["trial_id"])
+    except ValueError:
+        same = False
+    if not same:
+        folder.remove(name)
+        raise OSError(f"{folder.at(name)} is not what was written to it; check the disk")
+
+
+def _checked(folder: Folder, name: str) -> bytes:
+    content = folder.read(name)
+    if _hash(content) != _match(name)[2]:
+        raise ValueError("its content is not what was written")
+    return content
+
+
+def _match(name: str) -> re.Match[str]:
+    match = NAME.fullmatch(name)
+    assert match
+    return match
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,90 @@
+"""How far the unfinished trials of a study have come, from what they have saved.
+
+A trial in training leaves two signs: that it was begun, and its checkpoints. Of a run that was
+killed the same is left.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from sweeper.ledger.columns import CURVE_SCHEMA
+from sweeper.ledger.ledger import ATTEMPT, Ledger
+from trainer.files import Folder
+from trainer.spec import TrialSpec
+from trainer.training.checkpoint_names import newest_first, step_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """What an unfinished trial has saved."""
+
+    trial_id: str
+    spec: TrialSpec | None
+    """None if it was begun by a version that did not write it down."""
+    began: datetime
+    """First of all."""
+    attempts: int
+    """How often it was begun."""
+    step: int
+    """Of its newest checkpoint; 0 if it has none."""
+    point: dict[str, float] | None
+    """The newest point of its curve by then, as `CURVE_SCHEMA` names it."""
+    seen: datetime
+    """When it last saved anything."""
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Give how long it takes for a step, if that is known."""
+        if self.point is None or not self.point["step"]:
+            return None
+        return self.point["seconds"] / self.point["step"]
+
+
+def read_saved(ledger: Ledger) -> list[Saved]:
+    """Read what the unfinished trials have saved, in the order in which they were begun.
+
+    Trials that end meanwhile, and take their checkpoints with them, are left out.
+    """
+    found = (_read(ledger.checkpoints.folder(name)) for name in ledger.checkpoints.names())
+    return sorted(
+        (saved for saved in found if saved), key=lambda saved: (saved.began, saved.trial_id)
+    )
+
+
+def _read(folder: Folder) -> Saved | None:
+    try:
+        attempt: dict[str, Any] = json.loads(folder.read(ATTEMPT))
+        checkpoints = newest_first(folder)
+        written = [folder.modified(name) for name in (ATTEMPT, *checkpoints)]
+        point = _last_point(folder.read(checkpoints[0])) if checkpoints else None
+        spec = TrialSpec.from_json(attempt["spec"]) if "spec" in attempt else None
+        began, attempts = datetime.fromisoformat(attempt["started_at"]), int(attempt["number"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError):  # damaged; a worker that goes on with it says so
+        return None
+    return Saved(
+        trial_id=folder.name,
+        spec=spec,
+        began=began,
+        attempts=attempts,
+        step=step_of(checkpoints[0]) if checkpoints else 0,
+        point=point,
+        seen=datetime.fromtimestamp(max(written), UTC),
+    )
+
+
+def _last_point(checkpoint: bytes) -> dict[str, float] | None:
+    """Read the end of a checkpoint's curve; None if it has none, or is damaged."""
+    try:
+        curve = safetensors.numpy.load(checkpoint)["curve"]
+    except SafetensorError:
+        return None
+    return dict(zip(CURVE_SCHEMA.names, curve[-1].tolist(), strict=True)) if len(curve) else None

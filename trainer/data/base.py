@@ -1,0 +1,122 @@
+"""What a data set is once it is loaded, and what its registry row says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.cache.stream import Stream
+from trainer.data.drawn.rendered import Rendered, spread
+from trainer.data.official.sources import SourceFile
+
+Images: TypeAlias = NDArray[np.uint8]
+"""Images as stored: uint8 [count, channels, height, width]."""
+
+ImageSet: TypeAlias = Images | Rendered
+"""Images that are stored, or made when asked for: `len`, `shape` and `[slice or index array]`."""
+
+_BLOCK = 4096  # images converted to float64 at a time
+_MANY, _SURVEYED = 100_000, 8192  # of more images than the first, the second stand for all
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images to train on and images held out, as stored: divide by `levels` to get [0, 1]."""
+
+    name: str
+    """Its row in `DATASETS`."""
+    train: ImageSet
+    """uint8 [count, channels, height, width]; memory-mapped where it comes from files."""
+    test: ImageSet
+    """The held-out images, in the same form."""
+    levels: int
+    """The uint8 value that means 1.0."""
+    sha256: str
+    """Hash of both arrays, their shapes and `levels`: what `TrialSpec.dataset_sha256` asks for."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one image."""
+        _, channels, height, width = self.train.shape
+        return channels, height, width
+
+    @cached_property
+    def mean_image_sse(self) -> float:
+        """The sse of always answering the mean training image: from this τ up no latent is needed.
+
+        Squared error summed over an image's pixels in [0, 1], averaged over the training images:
+        E‖x‖² − ‖E x‖². The sums are of whole numbers, which float64 holds exactly. Of a
+        very large set, some thousand images that are evenly spread over it stand for all.
+        """
+        images = self.train
+        if len(images) > _MANY:
+            images = images[spread(len(images), _SURVEYED)]
+        count = len(images)
+        pixel_sums = np.zeros(math.prod(self.image_shape))
+        squares = 0.0
+        for start in range(0, count, _BLOCK):
+            block = images[start : start + _BLOCK].reshape(-1, pixel_sums.size)
+            block = block.astype(np.float64)
+            pixel_sums += block.sum(axis=0)
+            squares += float(np.vdot(block, block))
+        variance = squares / count - float(np.vdot(pixel_sums, pixel_sums)) / count**2
+        return variance / self.levels**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """A registry row: what is known about a data set before it is read."""
+
+    name: str
+    summary: str
+    """One line for people."""
+    image_shape: tuple[int, int, int]
+    """Channels, height, width."""
+    levels: int
+    """The uint8 value that means 1.0."""
+    architecture: str
+    """The network used unless another is asked for; a name in `trainer.networks`."""
+    width: int
+    """Latent dimensions at the start unless others are asked for."""
+    budgets: Mapping[str, int]
+    """Training steps of `--budget quick|standard|paper`."""
+    default_taus: str
+    """The range of τ swept unless another is asked for."""
+    paper_taus: tuple[float, ...] = ()
+    """What `--taus paper` means; empty if no paper has a figure for this data set."""
+    files: tuple[SourceFile, ...] = ()
+    """The official files it is made from; empty if it comes with this package."""
+    read: Callable[[Sequence[Path]], tuple[ImageSet | Stream, ImageSet | Stream]]
+    """Reads (train, test) from the verified `files`, given in that order; a `Stream` only from
+    files, rendered images only without."""
+
+
+def content_sha256(train: ImageSet, test: ImageSet, levels: int) -> str:
+    """Hash what a trial gets to see: pixels, shapes and scale, but not where they came from.
+
+    Of a rendered set, its fingerprint stands for the pixels.
+    """
+    digest = begin_sha256(train.shape, test.shape, levels)
+    for images in (train, test):
+        if isinstance(images, Rendered):
+            digest.update(images.fingerprint())
+        else:
+            digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()
+
+
+def begin_sha256(
+    train_shape: tuple[int, ...], test_shape: tuple[int, ...], levels: int
+) -> hashlib._Hash:
+    """Begin the hash of a data set; the pixels follow, those to train on first."""
+    header = json.dumps({"levels": levels, "train": train_shape, "test": test_shape})
+    return hashlib.sha256(header.encode())

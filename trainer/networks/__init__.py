@@ -1,0 +1,54 @@
+"""Networks: one file each, one row each."""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.errors import UserError, unknown_name
+from trainer.networks.conv28 import CONV28
+from trainer.networks.conv64 import CONV64
+from trainer.networks.dense import DENSE
+from trainer.networks.vae import VAE, Architecture, ImageShape
+from trainer.spec import MOST_UNITS
+
+ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in (DENSE, CONV28, CONV64)}
+
+
+def architecture(name: str) -> Architecture:
+    """Look a network up.
+
+    Raises:
+        UserError: if no row has this name.
+    """
+    if name not in ARCHITECTURES:
+        raise unknown_name("architecture", name, ARCHITECTURES)
+    return ARCHITECTURES[name]
+
+
+def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) -> tuple[int, ...]:
+    """Read layers such as `128,64`, or take the network's own for images of this shape.
+
+    Raises:
+        UserError: if they are malformed, or the network cannot take them or the images.
+    """
+    if text is None:
+        layers = row.default_layers(image_shape)
+    elif all(part.strip().isdecimal() and len(part) < 9 for part in text.split(",")):
+        layers = tuple(int(part) for part in text.split(","))
+    else:
+        raise UserError(f"--layers must be positive whole numbers such as 128,64, found {text!r}")
+    if not 1 <= min(layers) <= max(layers) <= MOST_UNITS:
+        raise UserError(f"--layers must be from 1 to {MOST_UNITS}, found {text!r}")
+    with torch.device("meta"):  # checks without making the weights
+        row.build(image_shape, 1, layers)
+    return layers
+
+
+__all__ = [
+    "ARCHITECTURES",
+    "VAE",
+    "Architecture",
+    "ImageShape",
+    "architecture",
+    "choose_layers",
+]

@@ -1,0 +1,132 @@
+"""One trial, made ready to be trained: its data, network, step and random numbers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from trainer.data import Dataset
+from trainer.data.base import ImageSet
+from trainer.data.drawn.rendered import Rendered, RenderedOn
+from trainer.errors import UserError
+from trainer.functional import adam, gates
+from trainer.networks import architecture
+from trainer.networks.network import Network
+from trainer.objectives import Constants, objective
+from trainer.objectives.gradients import grad_and_value
+from trainer.objectives.state import BatchMeasures, Noise, TrainState
+from trainer.spec import TrialSpec
+from trainer.step.random import RandomStream, derive
+
+DeviceImages = Tensor | RenderedOn
+"""What gives stored images, uint8, at integer indices."""
+
+
+class Trial:
+    """Everything of a trial that training does not change.
+
+    Args:
+        spec: the trial.
+        dataset: the data it names.
+        device: where to train.
+        dtype: of parameters and noise.
+        images: the data's training images on the device, if they are there already
+            (`on_device`); trials that are trained together need them once.
+
+    Raises:
+        UserError: if the data is not what the spec was made for, or the network or the objective
+            cannot take it.
+    """
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        dataset: Dataset,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        images: DeviceImages | None = None,
+    ) -> None:
+        if dataset.sha256 != spec.dataset_sha256:
+            raise UserError(
+                f"data set {spec.dataset!r} changed: the trial was asked on content "
+                f"{spec.dataset_sha256[:12]}, found {dataset.sha256[:12]}"
+            )
+        row = objective(spec.objective)
+        row.check(spec)
+        self.spec = spec
+        self.device = device
+        self.dtype = dtype
+        self.dataset = dataset
+        self.network = network_of(spec, dataset)
+        self.constants = Constants.of(spec, device, dtype)
+        self._step = row.step(self.network)
+        self._images = on_device(dataset.train, device) if images is None else images
+        self.random = RandomStream(
+            spec.seed, spec.batch_size, spec.width, len(dataset.train), device, dtype
+        )
+
+    def initial_state(self) -> TrainState:
+        """Give the state before the first step."""
+        spec = self.spec
+        parameters, buffers = self.network.initial(derive(spec.seed, "parameters"))
+
+        def scalar(value: float | bool, dtype: torch.dtype = self.dtype) -> Tensor:
+            return torch.tensor(value, device=self.device, dtype=dtype)
+
+        gate_logits = torch.full((spec.width,), spec.gate_init)
+        return TrainState(
+            parameters=self._place(parameters),
+            buffers={name: self._place(value) for name, value in buffers.items()},
+            gate_logits=self._place(gate_logits),
+            multiplier=scalar(spec.lambda_init),
+            constraint_ma=scalar(0.0),
+            hit=scalar(False, torch.bool),
+            adam=adam.init(self._place(torch.zeros(len(parameters) + spec.width + 1))),
+            step=scalar(0, torch.int64),
+            train_sse=scalar(0.0),
+            kl=scalar(0.0),
+            open_gates=gates.count_open(gate_logits).to(self.device),
+            settled_step=scalar(0, torch.int64),
+        )
+
+    def advance(self, state: TrainState, step: int) -> tuple[TrainState, BatchMeasures]:
+        """Take step number `step`, counted from 0, which must be the state's own."""
+        return self.step(state, *self.random.at(step))
+
+    def step(
+        self, state: TrainState, indices: Tensor, noise: Noise
+    ) -> tuple[TrainState, BatchMeasures]:
+        """Take a step on these images with these numbers: pure, and with no look at a value."""
+        return self.pure_step(self.constants, state, self.images(indices), noise)
+
+    def pure_step(
+        self, constants: Constants, state: TrainState, images: Tensor, noise: Noise
+    ) -> tuple[TrainState, BatchMeasures]:
+        """Take a step of any trial of this kind on a batch of images."""
+        return self._step(constants, state, images, noise, grad_and_value)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Give training images in [0, 1]: indices [..., batch] → [..., batch, channels, …]."""
+        return self._images[indices].to(self.dtype) / self.dataset.levels
+
+    def _place(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.dtype if value.is_floating_point() else None)
+
+
+def on_device(images: ImageSet, device: torch.device) -> DeviceImages:
+    """Put all stored images on the device; rendered ones are made there, batch by batch."""
+    if isinstance(images, Rendered):
+        return images.on(device)
+    return torch.from_numpy(images).to(device)
+
+
+def network_of(spec: TrialSpec, dataset: Dataset) -> Network:
+    """Build the network of a trial.
+
+    Raises:
+        UserError: if the architecture is unknown or cannot take these images.
+    """
+    build = architecture(spec.architecture).build
+    return Network(partial(build, dataset.image_shape, spec.width, spec.layers))

@@ -1,0 +1,96 @@
+"""The finished model as one safetensors file, and back as a model with its open dimensions only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from trainer.errors import UserError
+from trainer.networks import VAE, architecture
+from trainer.objectives.state import TrainState
+from trainer.spec import TrialSpec
+from trainer.step.trial import Trial
+
+
+class NarrowModel(nn.Module):
+    """A trained VAE whose closed latent dimensions are gone from its interface.
+
+    It is in evaluation mode: BatchNorm uses the statistics of training.
+    """
+
+    open_dimensions: Tensor
+    """Which of the network's dimensions are open, integers [open_gates]."""
+
+    def __init__(self, vae: VAE, gates: Tensor, spec: TrialSpec) -> None:
+        super().__init__()
+        self.vae = vae
+        self.spec = spec
+        self.register_buffer("open_dimensions", gates.nonzero().squeeze(1))
+        self.eval()
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Give the posterior means of the open dimensions.
+
+        Args:
+            images: in [0, 1], [batch, channels, height, width].
+
+        Returns:
+            [batch, open_gates].
+        """
+        mean: Tensor = self.vae.encoder(images)[:, : self.vae.width]
+        return mean[:, self.open_dimensions]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the images, in [0, 1], of latents [batch, open_gates]."""
+        full = latents.new_zeros(len(latents), self.vae.width)
+        full[:, self.open_dimensions] = latents
+        images: Tensor = self.vae.decoder(full)
+        return images
+
+
+def model_file(trial: Trial, state: TrainState) -> bytes:
+    """Write the network's named weights and buffers, `gate_logits` and the open `gates`.
+
+    The spec and the images' shape travel in the file's metadata.
+    """
+    weights = trial.network.unflatten(state.parameters)
+    tensors = weights | state.buffers
+    tensors["gate_logits"] = state.gate_logits
+    tensors["gates"] = state.gate_logits > 0
+    # One entry: safetensors writes several in an order that changes, and equal models shall be
+    # equal files.
+    model = {"spec": trial.spec.to_json(), "image_shape": trial.dataset.image_shape}
+    metadata = {"model": json.dumps(model)}
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    return safetensors.torch.save(contiguous, metadata)
+
+
+def load_model(path: Path | str) -> NarrowModel:
+    """Read a model that a trial left behind.
+
+    Raises:
+        UserError: if there is no such file, or it is not a model of this program.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model = json.loads(metadata["model"])
+        spec = TrialSpec.from_json(model["spec"])
+        gates = tensors.pop("gates")
+        del tensors["gate_logits"]
+        build = architecture(spec.architecture).build
+        vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
+        vae.load_state_dict(tensors)
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is not a model of this program: {error}") from error
+    except RuntimeError as error:  # how torch says that weights do not fit a network
+        raise UserError(f"{path} does not fit its own description: {error}") from error
+    return NarrowModel(vae, gates, spec)
