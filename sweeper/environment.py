@@ -15,17 +15,12 @@ PACKAGES = ("bottleneck-sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
 
 @lru_cache
 def package_versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that results depend on."""
+    """Return the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def token_path() -> Path:
-    """Say where Ray keeps the secret that its servers ask for."""
-    return Path.home() / ".ray" / "auth_token"
-
-
 def git_commit() -> str | None:
-    """Give the commit of the checkout this package runs from, or None outside of one.
+    """Return the commit of the checkout this package runs from, or None outside of one.
 
     Marked `+changes` if the checkout has uncommitted changes.
     """

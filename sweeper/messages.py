@@ -1,8 +1,21 @@
-"""What passes between a run and its workers."""
+"""What a run, its backend, its workers and its listeners say to each other."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from sweeper.options import RunOptions
+from trainer.spec import TrialSpec
+
+ATTEMPTS = 3
+"""How often a trial that raises, or whose worker dies, is tried in one run; a pack likewise, and
+then each of its trials alone. Ray counts anew where a trial got further before it failed again."""
+
+TRIALS_PER_GPU = 4
+"""How many trials share a GPU unless the user says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,20 +25,35 @@ class Job:
     study: str
     """The study's name, for example `pareto`."""
     folder: str
-    """The study's folder, on storage that every worker can write to."""
+    """The address of the study's folder, on storage that every worker can write to."""
     run: str = ""
-    """What tells this run from others of the study."""
-    device: str = "auto"
-    data_dir: str | None = None
-    checkpoint_seconds: float = 20.0
-    strict_float32: bool = False
-    compile: bool | None = False
-    """See `sweeper.planning.compilation.is_compiled`."""
+    """What distinguishes this run from others of the study."""
+    datasets: Mapping[str, str]
+    """The hash of the content of each data set, by name."""
+    options: RunOptions
+    """As settled by the run: `device` is one, `data_dir` is absolute, `compile` is possible."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Trials that one worker trains as one program."""
+
+    specs: tuple[TrialSpec, ...]
+    """At least one."""
+    parents: Mapping[str, str]
+    """For trials that follow from another one: its id, by theirs."""
+
+    @property
+    def title(self) -> str:
+        """Name the pack, for people."""
+        first, *others = self.specs
+        name = f"{first.dataset} {first.label}"
+        return f"{name} and {len(others)} more" if others else name
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is shown of a trial while it trains."""
+    """How far a trial in training is."""
 
     step: int
     sse: float
@@ -34,8 +62,8 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What is shown of a trial when it has ended; the ledger has the rest."""
+class Outcome:
+    """How a trial ended; the ledger has the rest."""
 
     status: str
     open_gates: int | None
@@ -43,3 +71,133 @@ class Finished:
     """Held out, z sampled."""
     seconds: float
     """Wall time in this run."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """These trials are to be trained."""
+
+    specs: tuple[TrialSpec, ...]
+    """Those that were not asked for in this run before."""
+    later: int
+    """How many more may follow once others have ended."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker took the trial."""
+
+    spec: TrialSpec
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A trial in training is so far; at most about once a second."""
+
+    spec: TrialSpec
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The trial's row is in the ledger. A trial whose pack is tried again may end twice."""
+
+    spec: TrialSpec
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The trial, alone, raised on its last attempt; its failure is in the ledger."""
+
+    spec: TrialSpec
+    error: str
+
+
+@dataclass(frozen=True)
+class PackFailed:
+    """A pack of several raised on its last attempt; which trial is at fault is not known."""
+
+    specs: tuple[TrialSpec, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """These trials lost their worker, or raised, and wait to be tried again."""
+
+    specs: tuple[TrialSpec, ...]
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """Something takes a while before the first trial starts; an empty text ends it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something that people should know, in one line."""
+
+    text: str
+
+
+Event: TypeAlias = (
+    Asked | Started | Progressed | Ended | Failed | PackFailed | WorkerLost | Preparing | Noted
+)
+
+Listener: TypeAlias = Callable[[Event], None]
+"""Hears, in the process of the run, what happens to it."""
+
+
+def all_of(*listeners: Listener) -> Listener:
+    """Return a listener that passes each event to all of these, in their order."""
+
+    def listen(event: Event) -> None:
+        for each in listeners:
+            each(event)
+
+    return listen
+
+
+class PackSource(Protocol):
+    """What a backend asks for work."""
+
+    def next_pack(self) -> Pack | None:
+        """Return what to train next; None where nothing is known yet, or nothing is left."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more will come, whatever the trials in training end with."""
+
+
+class Backend(Protocol):
+    """Executes trials."""
+
+    @property
+    def workers(self) -> int:
+        """How many packs are trained at the same time."""
+
+    @property
+    def device(self) -> str:
+        """Where trials are trained: `cpu` or `cuda`."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know before the run, a line each."""
+
+    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
+        """Train what `source` gives, in its order, as workers get free.
+
+        A pack that fails is tried again, `ATTEMPTS` times in all. A trial alone that still fails is
+        recorded as failed; of a larger pack it is not known which one is at fault, so it is only
+        reported. Returns when `source` is exhausted and all have ended or, once `stop` is set, when
+        those in training have saved their state.
+
+        Raises:
+            UserError: if the backend's machines cannot train them.
+        """
+
+    def close(self) -> None:
+        """Release what the backend holds."""

@@ -1,4 +1,4 @@
-"""How a study is doing, from its ledger alone: of one that runs, that was killed, that is done."""
+"""How a study is doing, from its ledger alone: one that runs, was killed, or is done."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.unfinished import Saved, read_saved
-from sweeper.run.record import KILLED, RUNNING
+from sweeper.ledger.manifest import KILLED, RUNNING
+from sweeper.ledger.unfinished import Unfinished, read_unfinished
 from trainer.spec import Status
 
 Row = dict[str, Any]
@@ -31,9 +31,9 @@ class StudyStatus:
     finished: int
     """Trials asked for that need not be trained any more."""
     failed: int
-    running: tuple[Saved, ...]
+    running: tuple[Unfinished, ...]
     """Trials that the run under way has begun."""
-    interrupted: tuple[Saved, ...]
+    interrupted: tuple[Unfinished, ...]
     """Trials that an earlier run has begun; the next run goes on with them."""
     last_run: dict[str, Any] | None
     """Its entry in `study.json`; its outcome is `killed` if it never came to write one."""
@@ -51,7 +51,7 @@ class StudyStatus:
         return self.asked - begun
 
     def to_json(self) -> dict[str, Any]:
-        """Give it for programs."""
+        """Return it as programs read it."""
         return {
             "folder": self.folder,
             "study": self.study,
@@ -60,8 +60,8 @@ class StudyStatus:
             "finished": self.finished,
             "failed": self.failed,
             "waiting": self.waiting,
-            "running": [_saved_json(saved) for saved in self.running],
-            "interrupted": [_saved_json(saved) for saved in self.interrupted],
+            "running": [_trial_json(trial) for trial in self.running],
+            "interrupted": [_trial_json(trial) for trial in self.interrupted],
             "statuses": self.statuses,
             "in_use": self.in_use,
             "seconds_to_go": self.seconds_to_go,
@@ -77,14 +77,14 @@ def read_status(ledger: Ledger) -> StudyStatus:
         UserError: if the folder holds no study, or one that cannot be read.
     """
     in_use = ledger.holder is not None
-    saved = read_saved(ledger)
+    unfinished = read_unfinished(ledger)
     columns = ["trial_id", "status", "seconds", "finished_at"]
     # The rows come last: a trial that ends meanwhile has a row, and counts as ended.
     manifest, rows = ledger.manifest(), ledger.rows().select(columns).to_pylist()
     asked = set(manifest["asked"])
     last_run = _last_run(manifest, in_use)
     ended = {row["trial_id"]: row for row in rows if row["trial_id"] in asked}
-    begun = [each for each in saved if each.trial_id in asked and _goes_on(each, ended)]
+    begun = [each for each in unfinished if each.trial_id in asked and _goes_on(each, ended)]
     in_training = {each.trial_id for each in begun if in_use and _is_of(each, last_run)}
     running = [each for each in begun if each.trial_id in in_training]
     interrupted = [each for each in begun if each.trial_id not in in_training]
@@ -94,6 +94,7 @@ def read_status(ledger: Ledger) -> StudyStatus:
     count = len(asked) + len(manifest["waiting"])
     untouched = count - len(ended) - len(begun)
     workers = (last_run or {}).get("workers") or 1
+    lengths = [row["seconds"] for row in rows if row["seconds"] and math.isfinite(row["seconds"])]
     return StudyStatus(
         folder=str(ledger.folder),
         study=manifest["study"],
@@ -106,39 +107,55 @@ def read_status(ledger: Ledger) -> StudyStatus:
         interrupted=tuple(interrupted),
         last_run=last_run,
         in_use=in_use,
-        last_sign=_last_sign(last_run, rows, saved),
-        seconds_to_go=seconds_to_go(begun, untouched, rows, workers),
+        last_sign=_last_sign(last_run, rows, unfinished),
+        seconds_to_go=seconds_to_go([_pace(each) for each in begun], untouched, lengths, workers),
     )
 
 
+class Pace(NamedTuple):
+    """How fast a trial goes that has begun."""
+
+    step: int
+    steps: int
+    """In all."""
+    seconds_per_step: float | None
+    """None if that is not known yet."""
+
+
 def seconds_to_go(
-    begun: Sequence[Saved], waiting: int, rows: Sequence[Row], workers: int
+    begun: Sequence[Pace], waiting: int, lengths: Sequence[float], workers: int
 ) -> float | None:
-    """Estimate the wall time that is left, or give None where there is nothing to go by.
+    """Estimate the wall time that is left; None where nothing is known to go by.
 
     A trial that has begun goes on as fast as so far; one that waits takes as long as those that
     ended did on average or, as long as none has, as those that have begun will.
+
+    Args:
+        begun: the trials in training.
+        waiting: how many have not begun.
+        lengths: seconds that trials took which have ended.
+        workers: trials in training at a time.
     """
-    lengths = [row["seconds"] for row in rows if row["seconds"] and math.isfinite(row["seconds"])]
-    begun_lengths = [length for each in begun if (length := _length(each)) is not None]
+    begun_lengths = [
+        pace.steps * pace.seconds_per_step for pace in begun if pace.seconds_per_step is not None
+    ]
     if not lengths and not begun_lengths:
         return None
     usual = fmean(lengths or begun_lengths)
-    left = [_left(each, usual) for each in begun] + [usual] * waiting
+    left = [_left(pace, usual) for pace in begun] + [usual] * waiting
     return max(sum(left) / workers, *left) if left else 0.0
 
 
-def _length(saved: Saved) -> float | None:
-    """Give how long a trial will have taken, in seconds."""
-    pace = saved.seconds_per_step
-    return None if pace is None or saved.spec is None else pace * saved.spec.steps
-
-
-def _left(saved: Saved, usual: float) -> float:
-    length = _length(saved)
-    if length is None or saved.spec is None:
+def _left(pace: Pace, usual: float) -> float:
+    if pace.seconds_per_step is None:
         return usual
-    return length * (1 - saved.step / saved.spec.steps)
+    return (pace.steps - pace.step) * pace.seconds_per_step
+
+
+def _pace(trial: Unfinished) -> Pace:
+    if trial.spec is None:
+        return Pace(trial.step, 0, None)
+    return Pace(trial.step, trial.spec.steps, trial.seconds_per_step)
 
 
 def _last_run(manifest: dict[str, Any], in_use: bool) -> dict[str, Any] | None:
@@ -150,35 +167,37 @@ def _last_run(manifest: dict[str, Any], in_use: bool) -> dict[str, Any] | None:
     return last_run
 
 
-def _goes_on(saved: Saved, ended: dict[str, Row]) -> bool:
-    """Tell whether a trial that has saved something is yet to end."""
-    row = ended.get(saved.trial_id)
-    return row is None or bool(row["status"] == Status.FAILED and saved.seen > row["finished_at"])
+def _goes_on(trial: Unfinished, ended: dict[str, Row]) -> bool:
+    """Return whether a trial that has saved something is yet to end."""
+    row = ended.get(trial.trial_id)
+    if row is None:
+        return True
+    return bool(row["status"] == Status.FAILED and trial.saved_at > row["finished_at"])
 
 
-def _is_of(saved: Saved, run: dict[str, Any] | None) -> bool:
-    """Tell whether a trial was worked on since the run began."""
-    return run is not None and saved.seen >= datetime.fromisoformat(run["started_at"])
+def _is_of(trial: Unfinished, run: dict[str, Any] | None) -> bool:
+    """Return whether a trial was worked on since the run began."""
+    return run is not None and trial.saved_at >= datetime.fromisoformat(run["started_at"])
 
 
 def _last_sign(
-    run: dict[str, Any] | None, rows: Sequence[Row], saved: Sequence[Saved]
+    run: dict[str, Any] | None, rows: Sequence[Row], unfinished: Sequence[Unfinished]
 ) -> datetime | None:
-    moments = [row["finished_at"] for row in rows] + [each.seen for each in saved]
+    moments = [row["finished_at"] for row in rows] + [each.saved_at for each in unfinished]
     written = [run["started_at"], run["finished_at"]] if run else []
     moments += [datetime.fromisoformat(text) for text in written if text]
     return max(moments).astimezone(UTC) if moments else None
 
 
-def _saved_json(saved: Saved) -> dict[str, Any]:
-    spec = saved.spec
+def _trial_json(trial: Unfinished) -> dict[str, Any]:
+    spec = trial.spec
     return {
-        "trial_id": saved.trial_id,
+        "trial_id": trial.trial_id,
         "label": spec.label if spec else None,
         "dataset": spec.dataset if spec else None,
-        "step": saved.step,
+        "step": trial.step,
         "steps": spec.steps if spec else None,
-        "attempts": saved.attempts,
-        "point": saved.point,
-        "saved_at": saved.seen.isoformat(),
+        "attempts": trial.attempts,
+        "point": trial.point,
+        "saved_at": trial.saved_at.isoformat(),
     }

@@ -1,22 +1,21 @@
-"""What executes trials: one file each, one row each."""
+"""What executes trials: one file or folder each, one row each."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 
-from sweeper.backends.base import TRIALS_PER_GPU, Backend
 from sweeper.environment import cores
-from sweeper.planning.compilation import check_compile
-from sweeper.run.record import RunOptions
+from sweeper.messages import TRIALS_PER_GPU, Backend
+from sweeper.options import RunOptions
 from trainer.errors import UserError, unknown_name
 from trainer.hardware import choose_device
 
 OnLost: TypeAlias = Callable[[str], None]
+"""Called from another thread, with what has died, if the run cannot go on."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,9 @@ class BackendRow:
 
 
 def _ray(options: RunOptions, on_lost: OnLost) -> Backend:
-    if options.address is None:
-        # Read when Ray is imported: all servers of the Ray that is started here listen on
-        # 127.0.0.1 alone, as Ray has it by itself on macOS.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from sweeper.backends.ray.backend import RayBackend
+    from sweeper.backends.ray import open_ray
 
-    # The driver need not have the device of the workers of a cluster that it joins.
-    device = options.device if options.address else choose_device(options.device).type
-    return RayBackend(
-        address=options.address, device=device, workers=options.workers, on_lost=on_lost
-    )
+    return open_ray(options, on_lost)
 
 
 def _local(options: RunOptions, on_lost: OnLost) -> Backend:
@@ -55,8 +46,11 @@ BACKENDS: dict[str, BackendRow] = {
 }
 
 
-def check_options(options: RunOptions) -> None:
-    """Refuse, before anything is started, options that no backend can honour.
+def check_backend(options: RunOptions) -> str:
+    """Check, before anything is started, that the backend can do what the options ask.
+
+    Returns:
+        The device, as far as this machine knows it: `auto`, `cuda` or `cpu`.
 
     Raises:
         UserError: if the backend or device is unknown or not there, or cannot do what is asked.
@@ -66,9 +60,8 @@ def check_options(options: RunOptions) -> None:
     device = options.device
     if options.address is None or device not in ("auto", "cuda"):
         device = choose_device(device).type
-    check_compile(options, device)
     if BACKENDS[options.backend].parallel:
-        return
+        return device
     if options.address is not None:
         raise UserError(f"--backend {options.backend} trains in this process; leave --address away")
     if options.workers not in (None, 1):
@@ -76,6 +69,7 @@ def check_options(options: RunOptions) -> None:
             f"--backend {options.backend} trains one trial at a time, found --workers "
             f"{options.workers}; use --backend ray"
         )
+    return device
 
 
 def open_backend(options: RunOptions, on_lost: OnLost) -> Backend:
@@ -93,7 +87,7 @@ def open_backend(options: RunOptions, on_lost: OnLost) -> Backend:
 
 
 def expected_workers(options: RunOptions) -> int:
-    """Say how many trials would be trained at a time on this machine."""
+    """Return how many trials would be trained at a time on this machine."""
     if not BACKENDS[options.backend].parallel:
         return 1
     if options.workers is not None:

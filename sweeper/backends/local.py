@@ -5,12 +5,21 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Sequence
 
-from sweeper.backends.base import ATTEMPTS, Listener, fail
-from sweeper.messages import Job, Progress
-from sweeper.planning.packs import Packs
-from sweeper.worker.worker import Telling, run_pack
+from sweeper.messages import (
+    ATTEMPTS,
+    Ended,
+    Job,
+    Listener,
+    Noted,
+    Pack,
+    PackSource,
+    Progress,
+    Progressed,
+    Started,
+)
+from sweeper.worker.failure import give_up
+from sweeper.worker.worker import Reporter, run_pack
 from trainer.spec import TrialSpec
 from trainer.training.loop import Interrupted
 
@@ -27,46 +36,42 @@ class LocalBackend:
 
     @property
     def notes(self) -> list[str]:
-        """Nothing to say."""
         return []
 
-    def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
-        """Train the packs in their order; see `Backend.run`."""
-        for pack in packs:
-            if stop.is_set():
-                return
-            for spec in pack:
-                listener.started(spec)
+    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
+        while not stop.is_set() and (pack := source.next_pack()) is not None:
+            for spec in pack.specs:
+                listen(Started(spec))
             try:
-                error = _try(pack, job, listener, stop)
+                error = _try(pack, job, listen, stop)
             except Interrupted:
                 return
             if error:
-                fail(pack, job, error, listener)
+                listen(give_up(pack, job, error))
 
     def close(self) -> None:
-        """Nothing is held."""
+        pass
 
 
-def _try(pack: Sequence[TrialSpec], job: Job, listener: Listener, stop: threading.Event) -> str:
-    """Train a pack, again where it raises; gives the error of the last attempt, or nothing."""
+def _try(pack: Pack, job: Job, listen: Listener, stop: threading.Event) -> str:
+    """Train a pack, again where it raises; return the error of the last attempt, or nothing."""
     last_report: dict[str, float] = {}
 
     def report(spec: TrialSpec, progress: Progress) -> None:
         if time.monotonic() - last_report.get(spec.trial_id, 0.0) >= REPORT_SECONDS:
             last_report[spec.trial_id] = time.monotonic()
-            listener.progressed(spec, progress)
+            listen(Progressed(spec, progress))
 
-    telling = Telling(
+    reporter = Reporter(
         progress=report,
-        finished=listener.finished,
-        note=listener.note,
+        ended=lambda spec, outcome: listen(Ended(spec, outcome)),
+        note=lambda text: listen(Noted(text)),
         should_stop=stop.is_set,
     )
     error = ""
     for _ in range(ATTEMPTS):
         try:
-            run_pack(pack, job, telling)
+            run_pack(pack, job, reporter)
             return ""
         except Interrupted:
             raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from sweeper.cli import inspect
-from sweeper.cli.run import guarded
+from sweeper.cli import data, inspect
+from sweeper.cli.guard import guarded
+from sweeper.cli.run import command_of
 from sweeper.studies import STUDIES
 
 app = typer.Typer(
@@ -16,26 +17,26 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-run = typer.Typer(
+run_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Run a study, or go on with it."
 )
-data = typer.Typer(
+data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="List, download and look at the data sets.",
 )
-app.add_typer(run, name="run")
-app.add_typer(data, name="data")
+app.add_typer(run_app, name="run")
+app.add_typer(data_app, name="data")
 
-for _study in STUDIES.values():
-    run.command(_study.name, short_help=_study.summary)(_study.command)
+for study in STUDIES.values():
+    run_app.command(study.name, short_help=study.summary)(command_of(study))
 
 app.command("status")(guarded(inspect.status))
 app.command("report")(guarded(inspect.report))
 app.command("list")(guarded(inspect.list_studies))
-data.command("list")(guarded(inspect.data_list))
-data.command("fetch")(guarded(inspect.data_fetch))
-data.command("show")(guarded(inspect.data_show))
+data_app.command("list")(guarded(data.list_datasets))
+data_app.command("fetch")(guarded(data.fetch))
+data_app.command("show")(guarded(data.show))
 
 
 def main() -> None:

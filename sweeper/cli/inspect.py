@@ -1,4 +1,4 @@
-"""The commands that look at studies and data sets without training anything."""
+"""The commands that look at studies without training anything."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from sweeper import options as opt
 from sweeper.cli import watch as view
 from sweeper.cli.console import printer
-from sweeper.cli.run import STUDIES_FOLDER
 from sweeper.ledger.ledger import Ledger
+from sweeper.options import STUDIES_FOLDER
 from sweeper.status import read_status
-from sweeper.studies.setup import fetch, load_or_fetch
-from trainer import data
 from trainer.errors import UserError, unknown_name
 
-DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="See `sweeper data list`.")]
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]",
+        help="A study's folder, or its name under studies/. Default: the only one there.",
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def find_study(name: str | None) -> Ledger:
@@ -50,15 +53,15 @@ def _only_study() -> Ledger:
 
 
 def status(
-    study: opt.StudyArgument = None,
+    study: StudyArgument = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on showing it until its run ends.")
     ] = False,
-    json: opt.JsonOption = False,
+    json: JsonFlag = False,
 ) -> None:
-    """Tell how far a study is, from its ledger alone: one that runs, or one that was killed."""
+    """Show how far a study is, from its ledger alone: one that runs, or one that was killed."""
     if watch and json:
-        raise UserError("--json tells once; leave --watch away")
+        raise UserError("--json prints once; leave --watch away")
     ledger = find_study(study)
     if json:
         print(json_format.dumps(read_status(ledger).to_json()))
@@ -78,7 +81,7 @@ def status(
         console.print(as_rich(view_of(study_read).summary(study_read)))
 
 
-def report(study: opt.StudyArgument = None) -> None:
+def report(study: StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
     from analysis import Study, write_report  # loads matplotlib
 
@@ -87,7 +90,7 @@ def report(study: opt.StudyArgument = None) -> None:
 
 def list_studies(
     folder: Annotated[Path, typer.Argument(help="Where studies lie.")] = STUDIES_FOLDER,
-    json: opt.JsonOption = False,
+    json: JsonFlag = False,
 ) -> None:
     """List the studies of a folder."""
     found, damaged = [], []
@@ -114,51 +117,6 @@ def list_studies(
             (each.last_run or {}).get("outcome", "–"),
         )
     printer().print(table)
-
-
-def data_list() -> None:
-    """List the data sets."""
-    table = Table("name", "image", "network", "width", "what it is", box=None, pad_edge=False)
-    for row in data.DATASETS.values():
-        shape = "×".join(map(str, row.image_shape))
-        table.add_row(row.name, shape, row.architecture, str(row.width), row.summary)
-    printer().print(table)
-
-
-def data_fetch(
-    name: DatasetName,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where to put them. Default: the user's cache.")
-    ] = None,
-) -> None:
-    """Download a data set's official files, verified."""
-    paths = fetch(name, data_dir, Console(stderr=True))
-    if not paths:
-        print(f"{name} comes with this package; nothing to download")
-    for path in paths:
-        print(path)
-
-
-def data_show(
-    name: DatasetName,
-    data_dir: opt.DataDirOption = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write the contact sheet. Default: NAME.png.")
-    ] = None,
-) -> None:
-    """Describe a data set and write a contact sheet of its images."""
-    from analysis.figures.contact_sheet import contact_sheet  # loads matplotlib
-
-    dataset = load_or_fetch(name, data_dir, Console(stderr=True))
-    path = out or Path(f"{name}.png")
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
-    contact_sheet(dataset.train, dataset.levels, path)
-    print(f"shape    {'×'.join(map(str, dataset.image_shape))}")
-    print(f"images   {len(dataset.train):,} to train on, {len(dataset.test):,} held out")
-    print(f"sha256   {dataset.sha256}")
-    print(f"mean     sse {dataset.mean_image_sse:.4g}: from this τ up no latent is needed")
-    print(f"sheet    {path}")
 
 
 def _studies(folder: Path) -> list[Ledger]:

@@ -1,158 +1,134 @@
-"""What every `sweeper run …` command does with its plan: check, measure or run, and tell."""
+"""`sweeper run STUDY`: plan, check, then measure or run, and show the outcome."""
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import json as json_format
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 
+from sweeper.cli.data import load_or_fetch
+from sweeper.cli.display import Display
+from sweeper.cli.flags import with_flags
+from sweeper.cli.guard import EXIT_FAILED, guarded, in_words
 from sweeper.ledger.ledger import Ledger
-from sweeper.options import RunningOptions, spread_options
-from sweeper.planning.compilation import parse_compile
-from sweeper.planning.packs import parse_pack
+from sweeper.ledger.manifest import INTERRUPTED
+from sweeper.messages import all_of
+from sweeper.options import RunOptions, option
 from sweeper.run.interruption import EXIT_INTERRUPTED
-from sweeper.run.record import RunOptions, RunSummary
-from sweeper.studies.base import StudyPlan
-from trainer.errors import UserError
+from sweeper.studies.base import Plan, Study
+from sweeper.studies.setup import TrainingOptions
 
 if TYPE_CHECKING:
-    from sweeper.cli.trials_table import Display
-
-STUDIES_FOLDER = Path("studies")
-
-EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
+    from sweeper.run.record import RunSummary
 
 
-def typed_command() -> str:
-    """Give the command line as it was typed, to be typed again."""
-    return shlex.join(["sweeper", *sys.argv[1:]])
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What the command prints."""
+
+    dry_run: bool = option(False, help="Measure and print the plan; train nothing.")
+    json: bool = option(False, help="Print one JSON object on standard output.")
 
 
-def progress_console() -> Console:
-    """Give the console for progress: standard error, so that the answer stands alone."""
-    return Console(stderr=True)
+def command_of(study: Study) -> Callable[..., None]:
+    """Make a study's command from its row."""
 
+    def command(
+        own: Any, training: TrainingOptions, running: RunOptions, output: OutputOptions
+    ) -> None:
+        console = Console(stderr=True)  # progress goes there, so that the answer stands alone
+        display = Display(console, quiet=output.json)
+        options = dataclasses.replace(running, command=_typed_command())
+        plan = study.plan(
+            own, training, lambda name: load_or_fetch(name, options.data_dir, console)
+        )
+        _warn_and_check(plan, options, display)
+        if output.dry_run:
+            _estimate(plan, options, output)
+        else:
+            _run(plan, options, display, output)
 
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what a user can mend into one line on standard error and exit code 2."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            _refuse(str(error))
-        except OSError as error:
-            # Nothing is half-written: every file is written whole or not at all.
-            _refuse(_in_words(error))
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-
+    command.__doc__ = study.help
+    groups = {
+        "own": study.options,
+        "training": TrainingOptions,
+        "running": RunOptions,
+        "output": OutputOptions,
+    }
+    panels = {"training": "Training", "running": "Running", "output": "Running"}
+    run = with_flags(guarded(command), groups, panels)
+    run.__doc__ = study.help
     return run
 
 
-def study_command(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a study's command of a function that takes groups of options (`sweeper.options`)."""
-    return guarded(spread_options(command))
+def _typed_command() -> str:
+    """Return the command line as it was typed, to be typed again."""
+    return shlex.join(["sweeper", *sys.argv[1:]])
 
 
-def _in_words(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+def _warn_and_check(plan: Plan, options: RunOptions, display: Display) -> None:
+    from sweeper.backends import check_backend  # loads torch
+    from sweeper.planning.compilation import check_compile
+    from sweeper.planning.missing import warnings
 
-
-def _refuse(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    raise typer.Exit(EXIT_BAD_INPUT) from None
-
-
-def execute(plan: StudyPlan, running: RunningOptions, console: Console, *, folder: str) -> None:
-    """Run a plan, or with `--dry-run` measure what it would take, and print the outcome.
-
-    Args:
-        plan: the study.
-        running: what the command line says about running.
-        console: where progress is shown.
-        folder: the study's name under `studies/`, unless `--study` gives another place.
-
-    Raises:
-        UserError: if something that was asked for cannot be.
-        typer.Exit: with the exit code, if it is not 0.
-    """
-    from sweeper.backends import check_options  # loads torch
-    from sweeper.cli.trials_table import Display
-    from sweeper.planning.missing import outstanding, warnings
-
-    options = _run_options(running, STUDIES_FOLDER / folder)
-    display = Display(console, quiet=running.json)
     for warning in warnings(plan):
         display.note(f"warning: {warning}")
-    check_options(options)
-    if running.dry_run:
-        from sweeper.planning.estimate import estimate
-
-        work = outstanding(plan, Ledger(options.folder))
-        print(estimate(plan, work, options).render(as_json=running.json))
-        return
-    _run_and_tell(plan, options, display, json=running.json)
+    check_compile(options, check_backend(options))
 
 
-def _run_options(running: RunningOptions, folder: Path) -> RunOptions:
-    return RunOptions(
-        folder=running.study or str(folder),
-        command=typed_command(),
-        backend=running.backend,
-        address=running.address,
-        device=running.device,
-        workers=running.workers,
-        pack=parse_pack(running.pack),
-        data_dir=running.data_dir,
-        checkpoint_seconds=running.checkpoint_seconds,
-        strict_float32=running.strict_float32,
-        compile=parse_compile(running.compile),
-    )
+def _estimate(plan: Plan, options: RunOptions, output: OutputOptions) -> None:
+    from sweeper.backends import expected_workers
+    from sweeper.planning.estimate import estimate
+    from sweeper.planning.missing import missing_trials
+    from sweeper.run.run import folder_of
+
+    folder = folder_of(plan, options)
+    work, workers = missing_trials(plan, Ledger(folder)), expected_workers(options)
+    measured = estimate(plan, work, options, folder=folder, workers=workers)
+    print(measured.render(as_json=output.json))
 
 
-def _run_and_tell(plan: StudyPlan, options: RunOptions, display: Display, *, json: bool) -> None:
-    from sweeper.run.run import run_study
+def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOptions) -> None:
+    from sweeper.run.run import folder_of, run_study
+    from sweeper.run.tally import Tally
 
+    ledger, tally = Ledger(folder_of(plan, options)), Tally()
     try:
-        summary = run_study(plan, options, display)
-        if summary.outcome == "interrupted":
-            display.note(_how_to_go_on(options, "the others' state is saved"))
+        with display.showing():
+            summary = run_study(plan, options, all_of(tally.hear, display.hear))
+        if summary.outcome == INTERRUPTED:
+            display.note(_how_to_go_on(ledger, options, "the others' state is saved"))
             raise typer.Exit(EXIT_INTERRUPTED)
-        _tell(Ledger(options.folder), summary, json=json)
+        _show_answer(ledger, summary, json=output.json)
     except KeyboardInterrupt:
-        display.note(_how_to_go_on(options, "the others go on from their last checkpoints"))
+        others = "the others go on from their last checkpoints"
+        display.note(_how_to_go_on(ledger, options, others))
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except OSError as error:
-        if not display.trained and not display.failures:
+        if not tally.trained and not tally.failed:
             raise  # refused before anything was trained
         display.note(
-            f"error: {_in_words(error)}; what the ledger has is safe: mend that and run the same "
+            f"error: {in_words(error)}; what the ledger has is safe: mend that and run the same "
             f"command again:\n  {options.command}"
         )
         raise typer.Exit(EXIT_FAILED) from None
 
 
-def _how_to_go_on(options: RunOptions, others: str) -> str:
-    done = len(Ledger(options.folder).finished())
+def _how_to_go_on(ledger: Ledger, options: RunOptions, others: str) -> str:
     return (
-        f"interrupted: {done} trials are done, {others}; "
+        f"interrupted: {len(ledger.finished())} trials are done, {others}; "
         f"to go on, run the same command again:\n  {options.command}"
     )
 
 
-def _tell(ledger: Ledger, summary: RunSummary, *, json: bool) -> None:
+def _show_answer(ledger: Ledger, summary: RunSummary, *, json: bool) -> None:
     from sweeper.cli.answer import answer_json, print_answer  # loads matplotlib
 
     if json:

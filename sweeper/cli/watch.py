@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.cli.trials_table import progress_bar
+from sweeper.cli.trials_table import TrialLine, ago, trials_table
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.unfinished import Saved
+from sweeper.ledger.unfinished import Unfinished
 from sweeper.ledger.units import roughly
 from sweeper.status import StudyStatus, read_status
 from trainer.spec import Status
 
-LOOK_SECONDS = 2.0
-"""Between two looks at the folder, at least: more where looking takes long."""
+READ_SECONDS = 2.0
+"""Between two readings of the folder, at least: more where reading takes long."""
 
-MOST_ROWS = 20
-"""Trials that are shown singly where there is no height to fill."""
-
-WIDE = 102
-"""Columns from which a terminal has room for bars."""
+MAX_ROWS = 20
+"""Trials that are shown where there is no height to fill."""
 
 
 def watch(ledger: Ledger, console: Console) -> None:
@@ -38,29 +34,29 @@ def watch(ledger: Ledger, console: Console) -> None:
     """
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            for status in _looks(ledger):
+            for status in _readings(ledger):
                 live.update(render(status, console), refresh=True)
         return
     last = ""
-    for status in _looks(ledger):
+    for status in _readings(ledger):
         if progress(status) != last:
             last = progress(status)
             to_go = f"; {_to_go(status)}" if status.seconds_to_go else ""
             console.print(f"{last}{to_go}", markup=False)
 
 
-def _looks(ledger: Ledger) -> Iterator[StudyStatus]:
+def _readings(ledger: Ledger) -> Iterator[StudyStatus]:
     while True:
         began = time.monotonic()
         status = read_status(ledger)
         if not status.in_use:
             return
         yield status
-        time.sleep(max(LOOK_SECONDS, 4 * (time.monotonic() - began)))
+        time.sleep(max(READ_SECONDS, 4 * (time.monotonic() - began)))
 
 
 def render(status: StudyStatus, console: Console) -> RenderableType:
-    """Give the whole picture: how many trials are where, the last run, and the trials begun."""
+    """Draw how many trials are where, the last run, and the trials that have begun."""
     signs = [_to_go(status)] if status.seconds_to_go else []
     signs += [f"last sign of life {ago(status.last_sign)}"] if status.last_sign else []
     parts: list[RenderableType] = [
@@ -75,7 +71,7 @@ def render(status: StudyStatus, console: Console) -> RenderableType:
 
 
 def progress(status: StudyStatus) -> str:
-    """Say how many trials are where, in a line."""
+    """Write how many trials are where, in a line."""
     kinds = [f"{count} {name}" for name, count in status.statuses.items() if name != Status.FAILED]
     parts = [f"{status.finished} of {status.asked} trials done" + _in_brackets(kinds)]
     for count, word in (
@@ -87,12 +83,6 @@ def progress(status: StudyStatus) -> str:
         if count:
             parts.append(f"{count} {word}")
     return ", ".join(parts)
-
-
-def ago(moment: datetime) -> str:
-    """Say how long ago something was: `8 s ago`, `3 h 20 min ago`."""
-    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
-    return f"{roughly(seconds)} ago"
 
 
 def _in_brackets(parts: list[str]) -> str:
@@ -118,31 +108,24 @@ def _run_lines(status: StudyStatus) -> list[Text]:
 
 
 def _table(status: StudyStatus, console: Console) -> Table:
-    """Give a row for each trial that has begun, as many as fit."""
-    wide = console.is_terminal and console.width >= WIDE
-    several = len(status.datasets) > 1
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    if several:
-        table.add_column("data set", no_wrap=True)
-    for heading in ("τ", "width", "seed", "step", *([""] if wide else []), "sse", "gates"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("saved", no_wrap=True)
-    begun = [(each, "running", "") for each in status.running]
-    begun += [(each, "interrupted", "yellow") for each in status.interrupted]
-    most = max(3, console.height - 8) if console.is_terminal else MOST_ROWS
-    for saved, word, style in begun[:most]:
-        dataset = [saved.spec.dataset if saved.spec else ""] if several else []
-        table.add_row(*dataset, *_cells(saved, wide), Text(word, style=style), ago(saved.seen))
-    table.caption = f"and {len(begun) - most} more" if len(begun) > most else None
+    """Draw the trials that have begun, as many as fit."""
+    lines = [_line(trial, "running") for trial in status.running]
+    lines += [_line(trial, "interrupted") for trial in status.interrupted]
+    most = max(3, console.height - 8) if console.is_terminal else MAX_ROWS
+    table = trials_table(
+        lines[:most], console, several_datasets=len(status.datasets) > 1, saved=True
+    )
+    table.caption = f"and {len(lines) - most} more" if len(lines) > most else None
     return table
 
 
-def _cells(saved: Saved, wide: bool) -> list[RenderableType]:
-    spec, point = saved.spec, saved.point
-    measured = ["", ""] if point is None else [f"{point['sse']:.3f}", f"{point['open_gates']:.0f}"]
-    if spec is None:
-        return [saved.trial_id, "", "", f"{saved.step:,}", *([""] if wide else []), *measured]
-    bar = [progress_bar(saved.step, spec.steps)] if wide else []
-    step = f"{saved.step:,} of {spec.steps:,}"
-    return [f"{spec.tau:.4g}", str(spec.width), str(spec.seed), step, *bar, *measured]
+def _line(trial: Unfinished, status: str) -> TrialLine:
+    line = TrialLine(tau=trial.trial_id, step=trial.step, status=status, saved_at=trial.saved_at)
+    if trial.spec is not None:
+        spec = trial.spec
+        line.dataset, line.tau, line.steps = spec.dataset, f"{spec.tau:.4g}", spec.steps
+        line.width, line.seed = str(spec.width), str(spec.seed)
+    if trial.point is not None:
+        line.sse, line.multiplier = trial.point["sse"], trial.point["lambda"]
+        line.open_gates = int(trial.point["open_gates"])
+    return line

@@ -1,9 +1,9 @@
-"""Finished trials bound together, since thousands of small files are slow to read.
+"""Finished trials compacted into volumes, since thousands of small files are slow to read.
 
 A volume is two files of one name: the rows in `trials/`, the curves in `curves/`. It is written
 and read back before any of the files that it stands for are removed, and its rows, which are
-written last, are what makes it count. So whenever a process is killed, each trial is there: loose,
-bound, or for a while both.
+written last, are what makes it count. So whenever a process is killed, each trial is there: in
+single files, in a volume, or for a while in both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainer.files import Folder
 NAME = re.compile(r"volume-([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
 """The hash of the trials' ids, and that of the file's content."""
 
-BOUND_CURVES = pa.schema([("trial_id", pa.string()), *CURVE_SCHEMA])
+VOLUME_CURVES = pa.schema([("trial_id", pa.string()), *CURVE_SCHEMA])
 
 
 class Volumes:
@@ -66,7 +66,7 @@ class Volumes:
             if trial_id in trial_ids
         }
 
-    def bind(self, rows: pa.Table, curves: Mapping[str, pa.Table]) -> None:
+    def compact(self, rows: pa.Table, curves: Mapping[str, pa.Table]) -> None:
         """Write a volume.
 
         Args:
@@ -83,11 +83,11 @@ class Volumes:
             for trial_id in ids
             if trial_id in curves
         ]
-        _write(self._curves, batch, pa.concat_tables([BOUND_CURVES.empty_table(), *parts]))
+        _write(self._curves, batch, pa.concat_tables([VOLUME_CURVES.empty_table(), *parts]))
         _write(self._trials, batch, rows)
 
     def remove_unfinished(self) -> None:
-        """Remove curves that were bound by a process which did not live to bind their rows."""
+        """Remove curves whose writer was killed before it wrote their rows."""
         batches = {_match(name)[1] for name in self.names()}
         for name in self._curve_names():
             if _match(name)[1] not in batches:

@@ -11,7 +11,7 @@ import io
 import logging
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,12 @@ from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.integrity import decode, encode
 from sweeper.ledger.manifest import MANIFEST, read_manifest, write_manifest
 from sweeper.ledger.record import TrialRecord
-from sweeper.ledger.rows import Rows
+from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
 from trainer.files import UNFINISHED, Folder, LocalFolder
 from trainer.spec import Status
-
-ATTEMPT = "attempt.json"
-"""Beside a trial's checkpoints: how often it was begun, and when first."""
 
 VOLUME = 500
 """Trials in a volume: few files for many trials, and little to write at a time."""
@@ -81,8 +78,8 @@ class Ledger:
         """Replace `study.json`."""
         write_manifest(self.folder, content)
 
-    def refuse_strangers(self) -> None:
-        """Refuse a folder that is used for something else.
+    def check_is_study(self) -> None:
+        """Check that the folder can hold a study, and nothing else is kept in it.
 
         Raises:
             UserError: if it is no folder, or holds files but no study.
@@ -92,16 +89,16 @@ class Ledger:
         if self.exists:
             return
         ours = (lock.LOCK, UNFINISHED)  # of a run that was killed while it wrote the first file
-        strangers = [name for name in self.folder.names() if not name.endswith(ours)]
-        if strangers:
+        others = [name for name in self.folder.names() if not name.endswith(ours)]
+        if others:
             raise UserError(
-                f"{self.folder} is not empty and holds no study (found {strangers[0]!r}); "
+                f"{self.folder} is not empty and holds no study (found {others[0]!r}); "
                 "give an empty or new folder with --study"
             )
 
     @property
     def holder(self) -> str | None:
-        """Who runs the study at this moment, on this machine or over its storage."""
+        """The process that runs the study at this moment, on this machine or over its storage."""
         return lock.holder(self.folder)
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
@@ -127,13 +124,11 @@ class Ledger:
         if record.result.status is not Status.FAILED:
             self.checkpoints.folder(trial_id).clear()
 
-    def tidy(self) -> list[str]:
-        """Make ready for a run, which holds the folder.
+    def recover(self) -> list[str]:
+        """Make the folder ready for a run, which holds it, after a run that was killed.
 
-        Checkpoints of finished trials go, which a worker left that outlived its killed run by a
-        moment, and what was left of stopping, writing a file or binding trials when that was
-        killed.
-        Volumes that are damaged are set aside.
+        Removes the checkpoints of finished trials, files that were being written, and requests to
+        stop; finishes a compaction; sets volumes aside that are damaged.
 
         Returns:
             `damaged()`, as it was.
@@ -151,42 +146,43 @@ class Ledger:
         for trial_id in self.checkpoints.names():
             if trial_id in finished:
                 self.checkpoints.folder(trial_id).clear()
-        self.bind()
+        self.compact()
         return damaged
 
-    def bind(self) -> None:
-        """Bind finished trials into volumes, as long as there are enough; see `compaction`.
+    def compact(self) -> None:
+        """Compact finished trials into volumes, as long as there are enough; see `compaction`.
 
         Only the run that holds the folder may do so.
 
         Raises:
-            OSError: if that cannot be written; nothing is lost.
+            OSError: if a volume cannot be written; nothing is lost.
         """
-        finished, bound = self._rows.errors(), self._rows.bound()
-        loose = [trial_id for trial_id in self._rows.loose() if trial_id in finished]
-        left = [trial_id for trial_id in loose if trial_id in bound]
-        if left:  # of a run that was killed while it did this
-            curves = self._bound_curves(left)
+        finished, compacted = self.finished(), self._rows.compacted()
+        single = [trial_id for trial_id in self._rows.single() if trial_id in finished]
+        left = [trial_id for trial_id in single if trial_id in compacted]
+        if left:  # by a run that was killed while it did this
+            curves = self._compacted_curves(left)
             for trial_id in left:
-                self._remove_loose(trial_id, with_curve=trial_id in curves)
-        loose = [trial_id for trial_id in loose if trial_id not in bound]
-        for first in range(0, len(loose) - VOLUME + 1, VOLUME):
-            self._bind(loose[first : first + VOLUME])
+                self._remove_single(trial_id, with_curve=trial_id in curves)
+        single = [trial_id for trial_id in single if trial_id not in compacted]
+        for first in range(0, len(single) - VOLUME + 1, VOLUME):
+            self._compact(single[first : first + VOLUME])
 
-    def _bind(self, batch: list[str]) -> None:
-        rows = {trial_id: self._rows.read_loose(trial_id) for trial_id in batch}
+    def _compact(self, batch: list[str]) -> None:
+        rows = {trial_id: self._rows.read_single(trial_id) for trial_id in batch}
         curves = self.curves_of(batch)
-        self._volumes.bind(
+        self._volumes.compact(
             pa.concat_tables([row for row in rows.values() if row is not None]), curves
         )
         for trial_id, row in rows.items():
             if row is not None:
-                self._remove_loose(trial_id, with_curve=trial_id in curves)
+                self._remove_single(trial_id, with_curve=trial_id in curves)
 
-    def _remove_loose(self, trial_id: str, *, with_curve: bool) -> None:
+    def _remove_single(self, trial_id: str, *, with_curve: bool) -> None:
         if with_curve:  # and not one that could not be read just now
             self.curves.remove(f"{trial_id}.parquet")
-        self.trials.remove(f"{trial_id}.parquet")  # last: a row that is left tells of both
+        # The row last: if this is killed, it is what the next run finds and removes.
+        self.trials.remove(f"{trial_id}.parquet")
 
     def rows(self) -> pa.Table:
         """Read all rows, in the order the trials finished.
@@ -207,13 +203,13 @@ class Ledger:
         """Read one trial's row; None if it has none that can be read."""
         return self._rows.row(trial_id)
 
-    def finished(self) -> set[str]:
-        """List the ids of trials that need not be trained: all that have a row and an answer."""
-        return set(self.errors())
+    def ended(self) -> Mapping[str, Row]:
+        """Return how each trial ended that has a row, by its id."""
+        return self._rows.ended()
 
-    def errors(self) -> dict[str, float]:
-        """Give the `train_sse` that each finished trial ended with; NaN for one that diverged."""
-        return dict(self._rows.errors())
+    def finished(self) -> set[str]:
+        """Return the ids of the trials that need not be trained again: those that did not fail."""
+        return {trial_id for trial_id, row in self.ended().items() if row.finished}
 
     def curve(self, trial_id: str) -> pa.Table:
         """Read one trial's curves; empty if it has none that can be read."""
@@ -224,32 +220,32 @@ class Ledger:
 
         To ask once for many is much faster than to ask for each, since they lie in volumes.
         """
-        loose = {trial_id: self._loose_curve(trial_id) for trial_id in trial_ids}
-        found = {trial_id: curve for trial_id, curve in loose.items() if curve is not None}
-        return found | self._bound_curves(loose.keys() - found.keys())
+        single = {trial_id: self._single_curve(trial_id) for trial_id in trial_ids}
+        found = {trial_id: curve for trial_id, curve in single.items() if curve is not None}
+        return found | self._compacted_curves(single.keys() - found.keys())
 
-    def _bound_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
+    def _compacted_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
         found: dict[str, pa.Table] = {}
         by_volume: dict[str, set[str]] = {}
-        bound = self._rows.bound()
+        compacted = self._rows.compacted()
         for trial_id in trial_ids:
-            if trial_id in bound:
-                by_volume.setdefault(bound[trial_id], set()).add(trial_id)
+            if trial_id in compacted:
+                by_volume.setdefault(compacted[trial_id], set()).add(trial_id)
         for volume, wanted in by_volume.items():
-            with _telling_damage(f"the curves of {self.trials.at(volume)}"):
+            with _warn_of_damage(f"the curves of {self.trials.at(volume)}"):
                 found |= self._volumes.curves(volume, wanted)
         return found
 
-    def _loose_curve(self, trial_id: str) -> pa.Table | None:
+    def _single_curve(self, trial_id: str) -> pa.Table | None:
         name = f"{trial_id}.parquet"
-        with _telling_damage(self.curves.at(name)), contextlib.suppress(FileNotFoundError):
+        with _warn_of_damage(self.curves.at(name)), contextlib.suppress(FileNotFoundError):
             return decode(self.curves.read(name))
         return None
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
         """Read one trial's sample images; empty if it has none that can be read."""
         name = f"{trial_id}.npz"
-        with _telling_damage(self.samples.at(name)), contextlib.suppress(FileNotFoundError):
+        with _warn_of_damage(self.samples.at(name)), contextlib.suppress(FileNotFoundError):
             content = io.BytesIO(self.samples.read(name))
             with np.load(content, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
@@ -257,8 +253,8 @@ class Ledger:
 
 
 @contextlib.contextmanager
-def _telling_damage(what: str) -> Iterator[None]:
-    """Do without what is damaged, which no result depends on."""
+def _warn_of_damage(what: str) -> Iterator[None]:
+    """Log what cannot be read; no result depends on it."""
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -266,5 +262,5 @@ def _telling_damage(what: str) -> Iterator[None]:
 
 
 def now() -> datetime:
-    """Give the present moment, in UTC."""
+    """Return the present moment, in UTC."""
     return datetime.now(UTC)

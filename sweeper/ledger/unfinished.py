@@ -1,7 +1,7 @@
-"""How far the unfinished trials of a study have come, from what they have saved.
+"""How far the unfinished trials of a study are, from what they have saved.
 
-A trial in training leaves two signs: that it was begun, and its checkpoints. Of a run that was
-killed the same is left.
+A trial in training has two files: a note that it was begun, and its checkpoints. A run that was
+killed leaves the same.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import Any
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from sweeper.ledger.attempts import ATTEMPT
 from sweeper.ledger.columns import CURVE_SCHEMA
-from sweeper.ledger.ledger import ATTEMPT, Ledger
+from sweeper.ledger.ledger import Ledger
 from trainer.files import Folder
 from trainer.spec import TrialSpec
 from trainer.training.checkpoint_names import newest_first, step_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saved:
-    """What an unfinished trial has saved."""
+class Unfinished:
+    """A trial that was begun and has not ended."""
 
     trial_id: str
     spec: TrialSpec | None
@@ -36,29 +37,27 @@ class Saved:
     """Of its newest checkpoint; 0 if it has none."""
     point: dict[str, float] | None
     """The newest point of its curve by then, as `CURVE_SCHEMA` names it."""
-    seen: datetime
+    saved_at: datetime
     """When it last saved anything."""
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Give how long it takes for a step, if that is known."""
+        """How long a step takes, if that is known."""
         if self.point is None or not self.point["step"]:
             return None
         return self.point["seconds"] / self.point["step"]
 
 
-def read_saved(ledger: Ledger) -> list[Saved]:
+def read_unfinished(ledger: Ledger) -> list[Unfinished]:
     """Read what the unfinished trials have saved, in the order in which they were begun.
 
     Trials that end meanwhile, and take their checkpoints with them, are left out.
     """
     found = (_read(ledger.checkpoints.folder(name)) for name in ledger.checkpoints.names())
-    return sorted(
-        (saved for saved in found if saved), key=lambda saved: (saved.began, saved.trial_id)
-    )
+    return sorted(filter(None, found), key=lambda trial: (trial.began, trial.trial_id))
 
 
-def _read(folder: Folder) -> Saved | None:
+def _read(folder: Folder) -> Unfinished | None:
     try:
         attempt: dict[str, Any] = json.loads(folder.read(ATTEMPT))
         checkpoints = newest_first(folder)
@@ -70,14 +69,14 @@ def _read(folder: Folder) -> Saved | None:
         return None
     except (ValueError, KeyError, TypeError):  # damaged; a worker that goes on with it says so
         return None
-    return Saved(
+    return Unfinished(
         trial_id=folder.name,
         spec=spec,
         began=began,
         attempts=attempts,
         step=step_of(checkpoints[0]) if checkpoints else 0,
         point=point,
-        seen=datetime.fromtimestamp(max(written), UTC),
+        saved_at=datetime.fromtimestamp(max(written), UTC),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which trials have their step compiled, and whether that can be done here.
+"""Whether the steps of trials can be compiled here.
 
 `python -m sweeper.planning.compilation [SPEC [DATA_DIR]]` tries it, in a process of its own: a
 compiler takes memory, and what it makes might crash.
@@ -11,40 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeper.options import RunOptions
 from sweeper.planning.missing import Work
-from sweeper.run.record import RunOptions
+from sweeper.worker.compile import is_compiled
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 
-CHOICES: dict[str, bool | None] = {"auto": None, "on": True, "off": False}
-
-
-def parse_compile(text: str) -> bool | None:
-    """Read `--compile`: all, none, or (None, for `auto`) those trials for which it pays.
-
-    Raises:
-        UserError: if it is something else.
-    """
-    if text not in CHOICES:
-        raise UserError(f"--compile must be {', '.join(CHOICES)}, found {text!r}")
-    return CHOICES[text]
-
-
-def is_compiled(pack: Sequence[TrialSpec], device: str, wish: bool | None) -> bool:
-    """Whether the step of these trials is compiled: of one alone, on a CPU.
-
-    Where nothing is wished (None), the spec alone decides, so that a run that was killed goes on
-    as it began: a compiled step differs from a plain one in the last bits.
-    """
-    from trainer.step.compiled import pays  # loads torch
-
-    if len(pack) > 1 or device != "cpu":
-        return False
-    return pays(pack[0]) if wish is None else wish
-
 
 def check_compile(options: RunOptions, device: str) -> None:
-    """Refuse, before anything is begun, what cannot be compiled.
+    """Check, before anything is begun, that what is to be compiled can be.
 
     Raises:
         UserError: if all trials are to be compiled and that is not possible.
@@ -66,12 +41,12 @@ def check_compile(options: RunOptions, device: str) -> None:
 def settle_compile(
     options: RunOptions, work: Work, device: str, pack: int
 ) -> tuple[bool | None, str]:
-    """Settle what workers are to wish for, by compiling a trial of each kind of network here.
+    """Decide what workers compile, by compiling a trial of each kind of network here.
 
-    Workers find what was compiled for these trials.
+    Workers find in the cache what was compiled for these trials.
 
     Returns:
-        What `is_compiled` is to be given, and what is to be told of it, if anything.
+        The `wish` for `is_compiled`, and what people should know of it, if anything.
 
     Raises:
         UserError: if all trials are to be compiled and that is not possible.
@@ -79,8 +54,7 @@ def settle_compile(
     check_compile(options, device)
     if device != "cpu" or pack > 1:
         return False, ""
-    specs = [*work.missing, *(sequel.spec(error=1.0) for sequel in work.waiting)]
-    chosen = [spec for spec in specs if is_compiled([spec], device, options.compile)]
+    chosen = [spec for spec in work.to_train() if is_compiled([spec], device, options.compile)]
     if not chosen or options.address is not None:  # of a cluster, the nodes are asked
         return options.compile or False, ""
     kinds = {(spec.dataset, spec.architecture, spec.objective): spec for spec in reversed(chosen)}
@@ -98,7 +72,7 @@ def _data_dir(options: RunOptions) -> list[str]:
 
 
 def _try(*arguments: str) -> str:
-    """Compile something small, or the step of a trial; gives what went wrong, or nothing."""
+    """Compile something small, or the step of a trial; return what went wrong, or nothing."""
     command = [sys.executable, "-m", "sweeper.planning.compilation", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if not ran.returncode:

@@ -8,19 +8,18 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 
 import torch
 
-from sweeper.backends import expected_workers
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.units import duration, size
-from sweeper.planning.compilation import is_compiled, settle_compile
+from sweeper.options import RunOptions
+from sweeper.planning.compilation import settle_compile
 from sweeper.planning.missing import Work
 from sweeper.planning.pack_size import pack_size
-from sweeper.planning.packs import Packs, form_packs
-from sweeper.run.record import RunOptions
-from sweeper.studies.base import StudyPlan
+from sweeper.planning.packs import form_packs
+from sweeper.studies.base import Plan, longest_first
+from sweeper.worker.compile import is_compiled
 from trainer.hardware import choose_device, set_precision
 from trainer.objectives.measures import POINTS
 from trainer.spec import TrialSpec
@@ -28,7 +27,7 @@ from trainer.step.program import program_of
 from trainer.step.trial import Trial, on_device
 from trainer.training.export import model_file
 
-Pack = tuple[TrialSpec, ...]
+Specs = tuple[TrialSpec, ...]
 
 WARM_UP = 20
 MEASURED_SECONDS = 1.0
@@ -103,34 +102,39 @@ class Estimate:
         )
 
 
-def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
+def estimate(plan: Plan, work: Work, options: RunOptions, *, folder: str, workers: int) -> Estimate:
     """Train each kind of trial for about a second to see what the plan would take.
+
+    Args:
+        plan: the study.
+        work: what of it is to be trained.
+        options: how it would be run.
+        folder: where, for people.
+        workers: how many trials would be trained at a time.
 
     Raises:
         UserError: if the device cannot be used.
     """
     device = choose_device(options.device)
     set_precision(strict=options.strict_float32)
-    # Of a trial that waits for another's error, any τ takes as long.
-    waiting = [sequel.spec(error=1.0) for sequel in work.waiting]
-    to_train = len(work.missing) + len(waiting)
-    workers = min(expected_workers(options), max(1, to_train))
+    to_train = work.to_train()
+    workers = min(workers, max(1, len(to_train)))
     most = pack_size(options, plan, work, device=device.type, workers=workers)
-    rounds = [form_packs(specs, most, workers) for specs in (work.missing, waiting)]
+    packs = form_packs(longest_first(to_train), most, workers)
     wish, note = settle_compile(options, work, device.type, most)
-    kinds = _measure(plan, [*chain(*rounds)], device, wish)
+    kinds = _measure(plan, packs, device, wish)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,
-        folder=str(options.folder),
+        folder=folder,
         asked=work.asked,
         reused=work.reused,
-        to_train=to_train,
-        impossible=len(work.impossible),
+        to_train=len(to_train),
+        impossible=len(work.proposal.impossible),
         workers=workers,
         note=note,
         kinds=tuple(kinds.values()),
-        seconds=sum(_schedule(packs, kinds, workers) for packs in rounds),
+        seconds=_schedule(packs, kinds, workers),
         memory_bytes=peak if sys.platform == "darwin" else 1024 * peak,
         disk_bytes=sum(kind.trials * kind.bytes_per_trial for kind in kinds.values()),
     )
@@ -139,19 +143,15 @@ def estimate(plan: StudyPlan, work: Work, options: RunOptions) -> Estimate:
 Kinds = dict[tuple[str, str, int], Kind]
 
 
-def _measure(
-    plan: StudyPlan, packs: Sequence[Pack], device: torch.device, wish: bool | None
-) -> Kinds:
-    """Take the first pack of each kind, which is the widest, for all of them."""
-    by_kind: dict[tuple[str, str, int], list[Pack]] = {}
+def _measure(plan: Plan, packs: Sequence[Specs], device: torch.device, wish: bool | None) -> Kinds:
+    """Measure the first pack of each kind, which is the widest, for all of them."""
+    by_kind: dict[tuple[str, str, int], list[Specs]] = {}
     for pack in packs:
         by_kind.setdefault(_kind(pack), []).append(pack)
     return {kind: _measure_kind(plan, members, device, wish) for kind, members in by_kind.items()}
 
 
-def _measure_kind(
-    plan: StudyPlan, packs: list[Pack], device: torch.device, wish: bool | None
-) -> Kind:
+def _measure_kind(plan: Plan, packs: list[Specs], device: torch.device, wish: bool | None) -> Kind:
     first = packs[0][0]
     dataset = plan.dataset(first.dataset)
     images = on_device(dataset.train, device)
@@ -169,7 +169,7 @@ def _measure_kind(
     )
 
 
-def _kind(pack: Pack) -> tuple[str, str, int]:
+def _kind(pack: Specs) -> tuple[str, str, int]:
     return pack[0].dataset, pack[0].objective, pack[0].steps
 
 
@@ -190,8 +190,8 @@ def _seconds_per_step(trials: Sequence[Trial], *, compiled: bool) -> float:
     return (time.perf_counter() - began) / (step - WARM_UP)
 
 
-def _schedule(packs: Packs, kinds: Kinds, workers: int) -> float:
-    """Give how long the busiest worker is busy when each takes the next pack as it gets free."""
+def _schedule(packs: Sequence[Specs], kinds: Kinds, workers: int) -> float:
+    """Return how long the busiest worker is busy when each takes the next pack as it gets free."""
     busy = [0.0] * workers
     for pack in packs:
         kind = kinds[_kind(pack)]

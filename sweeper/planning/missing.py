@@ -1,78 +1,79 @@
-"""What is to be trained: what was asked for, less what the ledger has."""
+"""What is to be trained: what a study wants, less what the ledger has."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.studies.base import Sequel, StudyPlan, longest_first
+from sweeper.studies.base import Plan, Proposal, Rows, longest_first
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is known of a plan's trials, given its ledger."""
+    """What a plan wants at this moment, and which part of it has to be trained."""
 
-    specs: tuple[TrialSpec, ...]
-    """The trials that can be named, done or not."""
+    proposal: Proposal
     missing: tuple[TrialSpec, ...]
-    """Those of them that have to be trained."""
-    waiting: tuple[Sequel, ...] = ()
-    """Trials that can be named once a missing one is done."""
-    impossible: tuple[Sequel, ...] = ()
-    """Trials that follow on one that ended without an error to go by: it diverged."""
+    """The trials that can be named and have not finished, those first that take longest."""
 
     @property
     def reused(self) -> int:
-        """How many are done."""
-        return len(self.specs) - len(self.missing)
+        """How many trials have finished."""
+        return len(self.proposal.specs) - len(self.missing)
 
     @property
     def asked(self) -> int:
-        """How many there are in all."""
-        return len(self.specs) + len(self.waiting) + len(self.impossible)
+        """How many trials there are in all."""
+        proposal = self.proposal
+        return len(proposal.specs) + len(proposal.later) + len(proposal.impossible)
+
+    def to_train(self) -> tuple[TrialSpec, ...]:
+        """Return `missing`, and for each trial that cannot be named yet one that is like it."""
+        return (*self.missing, *(trial.like for trial in self.proposal.later))
 
 
-def outstanding(plan: StudyPlan, ledger: Ledger) -> Work:
-    """Compare a study with its ledger.
+def missing_trials(plan: Plan, ledger: Ledger) -> Work:
+    """Compare a plan with its ledger.
 
     Raises:
         UserError: if the folder holds another question than the plan's.
     """
-    ledger.refuse_strangers()
+    ledger.check_is_study()
     if not ledger.exists:
-        return Work(plan.specs, plan.specs, plan.sequels)
-    _refuse_another_question(plan, ledger)
-    errors = ledger.errors()
-    specs, waiting, impossible = list(plan.specs), [], []
-    for sequel in plan.sequels:
-        error = errors.get(sequel.first.trial_id)
-        if error is None:
-            waiting.append(sequel)
-        elif math.isnan(error):
-            impossible.append(sequel)
-        else:
-            specs.append(sequel.spec(error))
-    missing = longest_first([spec for spec in specs if spec.trial_id not in errors])
-    return Work(tuple(specs), missing, tuple(waiting), tuple(impossible))
+        return work_given(plan, {})
+    _check_same_question(plan, ledger)
+    return work_given(plan, ledger.ended())
 
 
-def widened(request: dict[str, list[Any]], plan: StudyPlan) -> dict[str, list[Any]]:
+def work_given(plan: Plan, rows: Rows) -> Work:
+    """Return what there is to train, given how trials ended."""
+    proposal = plan.propose(rows)
+    missing = [
+        spec
+        for spec in proposal.specs
+        if (row := rows.get(spec.trial_id)) is None or not row.finished
+    ]
+    return Work(proposal, longest_first(missing))
+
+
+def widened(request: dict[str, list[Any]], plan: Plan) -> dict[str, list[Any]]:
     """Join what was asked of a folder before with what is asked now."""
     return {
         name: sorted({*request.get(name, []), *values}) for name, values in plan.request.items()
     }
 
 
-def warnings(plan: StudyPlan) -> list[str]:
+def warnings(plan: Plan) -> list[str]:
     """Say what about a plan is probably not meant."""
     found = []
+    specs = plan.propose({}).specs
     for dataset in plan.datasets:
         ceiling = dataset.mean_image_sse
-        taus = {spec.tau for spec in plan.specs if spec.dataset == dataset.name}
+        taus = {spec.tau for spec in specs if spec.dataset == dataset.name}
         above = ", ".join(f"{tau:g}" for tau in sorted(taus) if tau >= ceiling)
         if above:
             found.append(
@@ -82,25 +83,24 @@ def warnings(plan: StudyPlan) -> list[str]:
     return found
 
 
-def _refuse_another_question(plan: StudyPlan, ledger: Ledger) -> None:
-    manifest = ledger.manifest()
-    for name, value, there in _compared(plan, manifest):
-        if there != value:
+def _check_same_question(plan: Plan, ledger: Ledger) -> None:
+    for name, asked, there in _compared(plan, ledger.manifest()):
+        if there != asked:
             raise UserError(
                 f"{ledger.folder} holds a study with {name} = {_short(there)}, asked for "
-                f"{_short(value)}; a folder holds one question: give another with --study"
+                f"{_short(asked)}; a folder holds one question: give another with --study"
             )
 
 
-def _compared(plan: StudyPlan, manifest: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """List what must agree: its name, what is asked for, what the folder holds."""
-    pairs = [("study", plan.study, manifest["study"])]
+def _compared(plan: Plan, manifest: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what must agree: its name, what is asked for, what the folder holds."""
+    yield "study", plan.study, manifest["study"]
     if not plan.adds_datasets:
-        pairs.append(("dataset", ", ".join(plan.settings), ", ".join(manifest["settings"])))
-    for dataset, setting in plan.settings.items():
+        yield "dataset", ", ".join(plan.settings), ", ".join(manifest["settings"])
+    for dataset, settings in plan.settings.items():
         there = manifest["settings"].get(dataset, {})
-        pairs += [(name, value, there.get(name, value)) for name, value in setting.items()]
-    return pairs
+        for name, value in settings.items():
+            yield name, value, there.get(name, value)
 
 
 def _short(value: object) -> str:

@@ -8,28 +8,28 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from sweeper.options import RunOptions
 from sweeper.planning.missing import Work
-from sweeper.run.record import RunOptions
-from sweeper.studies.base import StudyPlan
+from sweeper.studies.base import Plan
 from trainer.hardware import choose_device
 from trainer.spec import PACKED, TrialSpec
 from trainer.step.memory import available_bytes, largest_pack, peak_bytes
 from trainer.step.trial import Trial, on_device
 
-PACK_OUT_OF_SIGHT = 16
+CLUSTER_PACK = 16
 """On the GPUs of a cluster, which are not this machine's to measure; small against the memory of
 any, for the networks that are here."""
 
 
 def pack_size(
     options: RunOptions,
-    plan: StudyPlan,
+    plan: Plan,
     work: Work,
     *,
     device: str,
     workers: int,
 ) -> int:
-    """Settle the most trials of a pack: as many as were asked for, or as suit the device.
+    """Return the most trials of a pack: as many as were asked for, or as suit the device.
 
     On a CPU that is one. On this machine's GPUs it is what their memory allows for the largest of
     the trials, measured by training one and two for a few steps.
@@ -46,16 +46,15 @@ def pack_size(
     if device == "cpu":
         return 1
     if options.address is not None:
-        return PACK_OUT_OF_SIGHT
+        return CLUSTER_PACK
     sharing = math.ceil(workers / torch.cuda.device_count())
     available = available_bytes(sharing)
-    waiting = [sequel.spec(error=1.0) for sequel in work.waiting]  # any τ takes as much memory
-    widest = _widest([*work.missing, *waiting])
-    return min((_fitting(plan, spec, available) for spec in widest), default=1)
+    widest = _widest(work.to_train())
+    return min((_largest_fitting(plan, spec, available) for spec in widest), default=1)
 
 
 def _widest(specs: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
-    """Give the widest of each kind of trials, of which there are several."""
+    """Yield the widest trial of each kind of which there are several."""
     kinds: dict[tuple[object, ...], list[TrialSpec]] = {}
     for spec in specs:
         kinds.setdefault(tuple(getattr(spec, name) for name in PACKED), []).append(spec)
@@ -64,7 +63,7 @@ def _widest(specs: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
             yield max(alike, key=lambda spec: spec.width)
 
 
-def _fitting(plan: StudyPlan, spec: TrialSpec, available: int) -> int:
+def _largest_fitting(plan: Plan, spec: TrialSpec, available: int) -> int:
     device, dataset = choose_device("cuda"), plan.dataset(spec.dataset)
     images = on_device(dataset.train, device)
     twins = [

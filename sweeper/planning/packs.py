@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
-from trainer.errors import UserError
 from trainer.spec import PACKED, TrialSpec
 
-AUTO = "auto"
-
-ALIKE = (*PACKED, "steps")
+PACK_FIELDS = (*PACKED, "steps")
 """What the trials of a pack have in common here: they also end together."""
 
-Packs = tuple[tuple[TrialSpec, ...], ...]
 
-
-def parse_pack(text: str) -> int | None:
-    """Read `--pack`: the most trials that are trained together, or None for `auto`.
-
-    Raises:
-        UserError: if it is neither.
-    """
-    if text == AUTO:
-        return None
-    if re.fullmatch("0*[1-9][0-9]{0,4}", text):
-        return int(text)
-    raise UserError(f"--pack must be auto or a whole number from 1 to 99999, found {text!r}")
-
-
-def form_packs(specs: Sequence[TrialSpec], most: int, workers: int) -> Packs:
+def form_packs(
+    specs: Sequence[TrialSpec], most: int, workers: int
+) -> tuple[tuple[TrialSpec, ...], ...]:
     """Group trials into packs of at most `most`, in the order of their first trials.
 
-    The trials of a kind are spread evenly, over at least as many packs as there are workers, and
-    those of like width lie together, since the narrower ones of a pack are padded.
+    The trials of a kind are spread evenly, over at least as many packs as there are workers.
+    Trials of similar width are packed together, since narrower ones are padded to the widest.
     """
     if most == 1:
         return tuple((spec,) for spec in specs)
@@ -49,7 +32,7 @@ def form_packs(specs: Sequence[TrialSpec], most: int, workers: int) -> Packs:
 
 
 def _kind(spec: TrialSpec) -> tuple[object, ...]:
-    return tuple(getattr(spec, name) for name in ALIKE)
+    return tuple(getattr(spec, name) for name in PACK_FIELDS)
 
 
 def _even(specs: Sequence[TrialSpec], count: int) -> Iterable[tuple[TrialSpec, ...]]:

@@ -1,41 +1,17 @@
-"""What `study.json` says of a run: there from the run's start, so that one that is killed shows."""
+"""A run's entry in `study.json`: written when it starts, so that one that is killed shows too."""
 
 from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sweeper.environment import git_commit, hardware, package_versions
 from sweeper.ledger.ledger import Ledger, now
+from sweeper.ledger.manifest import KILLED, RUNNING
+from sweeper.options import RunOptions
 from sweeper.planning.missing import Work, widened
-from sweeper.studies.base import StudyPlan
-
-RUNNING = "running"
-KILLED = "killed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How, where and with what a study is run; its results depend on it in rounding at most."""
-
-    folder: str
-    """A path, or the URI of storage that all workers reach."""
-    command: str
-    """As typed, for the record and to say how to go on."""
-    backend: str = "ray"
-    address: str | None = None
-    device: str = "auto"
-    workers: int | None = None
-    pack: int | None = None
-    """The most trials that a worker trains together; None for what suits the device."""
-    data_dir: Path | None = None
-    checkpoint_seconds: float = 20.0
-    strict_float32: bool = False
-    """No TF32 on a GPU."""
-    compile: bool | None = None
-    """Whether trials' steps are compiled; None for where that pays."""
+from sweeper.studies.base import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +32,8 @@ class RunSummary:
 class RunRecord:
     """The entry of one run in its study's manifest."""
 
-    def __init__(self, ledger: Ledger, plan: StudyPlan, options: RunOptions) -> None:
+    def __init__(self, ledger: Ledger, plan: Plan, options: RunOptions) -> None:
         self._ledger = ledger
-        self._plan = plan
         before: dict[str, Any] = ledger.manifest() if ledger.exists else {}
         runs = [
             run | {"outcome": KILLED} if run["outcome"] == RUNNING else run
@@ -78,12 +53,13 @@ class RunRecord:
         }
         self._manifest: dict[str, Any] = {
             "study": plan.study,
-            "settings": before.get("settings", {}) | plan.settings,
+            "settings": before.get("settings", {}) | dict(plan.settings),
             "request": widened(before.get("request", {}), plan),
             "asked": before.get("asked", []),
             "waiting": before.get("waiting", []),
             "runs": [*runs, self._entry],
         }
+        self._own_keys = {trial.key for trial in plan.propose({}).later}
 
     def open(self, *, device: str, workers: int, pack: int) -> None:
         """Write the entry of a run that begins."""
@@ -92,10 +68,12 @@ class RunRecord:
 
     def ask(self, work: Work) -> None:
         """Write which trials are asked for, as far as they can be named."""
-        asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.specs)]
+        asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.proposal.specs)]
         self._manifest["asked"] = list(dict.fromkeys(asked))
-        others = set(self._manifest["waiting"]) - {sequel.key for sequel in self._plan.sequels}
-        self._manifest["waiting"] = sorted(others | {sequel.key for sequel in work.waiting})
+        later = {trial.key for trial in work.proposal.later}
+        self._own_keys |= later
+        others = set(self._manifest["waiting"]) - self._own_keys
+        self._manifest["waiting"] = sorted(others | later)
         self._ledger.write_manifest(self._manifest)
 
     def close(self, summary: RunSummary) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeper.studies.base import Study, StudyPlan
+from sweeper.studies.base import Plan, Proposal, Study
 from sweeper.studies.compare import COMPARE
 from sweeper.studies.compression import COMPRESSION
 from sweeper.studies.pareto import PARETO
@@ -10,4 +10,4 @@ from sweeper.studies.trajectory import TRAJECTORY
 
 STUDIES: dict[str, Study] = {row.name: row for row in (PARETO, TRAJECTORY, COMPARE, COMPRESSION)}
 
-__all__ = ["STUDIES", "Study", "StudyPlan"]
+__all__ = ["STUDIES", "Plan", "Proposal", "Study"]

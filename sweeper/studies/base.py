@@ -1,95 +1,110 @@
-"""What a study is: a purpose, and the trials that serve it."""
+"""What a study is: a question, and the trials that answer it, proposed from what is known."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
+from sweeper.ledger.rows import Row
+from sweeper.studies.setup import TrainingOptions
 from trainer.data import Dataset
 from trainer.spec import TrialSpec
 
-VARIED = ("tau", "width", "seed")
+SWEPT_FIELDS = ("tau", "width", "seed")
 """The fields in which the trials of one study on one data set may differ."""
 
+Rows: TypeAlias = Mapping[str, Row]
+"""What the ledger knows of the trials that have ended, by trial id."""
 
-@dataclass(frozen=True)
-class Sequel:
-    """A trial whose τ is the error that another one ends with, so that it has no id before."""
 
-    first: TrialSpec
-    """The other one."""
-    objective: str
-    width: int
-    steps: int
+class FutureTrial(NamedTuple):
+    """A trial that cannot be named before others have ended."""
 
-    def __post_init__(self) -> None:
-        """Refuse now what could not be trained whatever the error."""
-        self.spec(error=1.0)
+    key: str
+    """Stands for it, always the same, as long as it has no id."""
+    like: TrialSpec
+    """A trial that takes as many steps and as much memory."""
 
-    @property
-    def key(self) -> str:
-        """Stands for the trial as long as it has no id."""
-        first = self.first.trial_id
-        return f"{first} {self.objective} width {self.width} steps {self.steps}"
 
-    def spec(self, error: float) -> TrialSpec:
-        """Give the trial, once the error of the first is known (sse, its `train_sse`)."""
-        return dataclasses.replace(
-            self.first, objective=self.objective, width=self.width, steps=self.steps, tau=error
-        )
+class Proposal(NamedTuple):
+    """All trials that a study wants, given what is known."""
+
+    specs: tuple[TrialSpec, ...]
+    """Those that can be named, whether they have ended or not, each once."""
+    later: tuple[FutureTrial, ...] = ()
+    """Those that can be named once some of `specs` have ended."""
+    impossible: tuple[str, ...] = ()
+    """Why others will never be, a line each."""
+    parents: Mapping[str, str] = {}
+    """For those of `specs` that follow from another trial: its id, by theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyPlan:
-    """A study, spelled out.
+class Plan:
+    """A study, settled: what it asks on which data.
 
-    A folder holds one question: on each data set its `specs` differ in `VARIED` alone, so that any
-    two can stand in one figure. Asking for more of those widens the study; anything else is
-    another study.
+    A folder holds one question: on each data set its trials have `settings` in common, so that any
+    two can stand in one figure, and differ in what is swept. Asking for more of that widens the
+    study; anything else is another study.
     """
 
     study: str
+    folder: str
+    """Its name below `studies/`, unless another place is given."""
     datasets: tuple[Dataset, ...]
     """All that the trials are trained on."""
-    specs: tuple[TrialSpec, ...]
-    """At least one."""
-    sequels: tuple[Sequel, ...] = ()
-    """Trials that follow on some of `specs`."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """What all trials on a data set have in common: by data set, by field of `TrialSpec`."""
     request: Mapping[str, Sequence[Any]]
     """What was asked for, value by value, as the report names it; widening adds to it."""
     budget: str
     """The steps as they were asked for: `quick`, `standard`, `paper` or `--steps`."""
+    propose: Callable[[Rows], Proposal]
+    """Pure: the same rows give the same proposal, so that a study that was killed goes on as it
+    would have. It may depend on the rows of trials that it proposed itself, and on nothing else."""
     adds_datasets: bool = False
     """Whether another data set widens the study too."""
 
-    @property
-    def settings(self) -> dict[str, dict[str, Any]]:
-        """What all `specs` on a data set have in common: by data set, by field of `TrialSpec`."""
-        return {dataset.name: self._setting(dataset.name) for dataset in self.datasets}
-
-    def _setting(self, dataset: str) -> dict[str, Any]:
-        spec = next(spec for spec in self.specs if spec.dataset == dataset)
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(spec).items()
-            if name not in (*VARIED, "dataset")
-        }
-
     def dataset(self, name: str) -> Dataset:
-        """Give one of `datasets`."""
+        """Return one of `datasets`."""
         return next(dataset for dataset in self.datasets if dataset.name == name)
 
 
-@dataclass(frozen=True)
+OpenDataset: TypeAlias = Callable[[str], Dataset]
+"""Opens a data set by its name, after downloading it if need be."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A row of the registry."""
 
     name: str
     summary: str
-    command: Callable[..., None]
-    """The study's own command, with its options: it plans the trials and has them run."""
+    """One line, for a list of studies."""
+    help: str
+    """What its command does, for people."""
+    options: type[Any]
+    """A frozen dataclass of its own options (`sweeper.options.option`)."""
+    plan: Callable[[Any, TrainingOptions, OpenDataset], Plan]
+    """Settle on a plan: (own options, how to train, how to open data) → plan. Raises UserError for
+    what cannot be trained."""
+
+
+def constant(specs: Sequence[TrialSpec]) -> Callable[[Rows], Proposal]:
+    """Return the `propose` of a study that knows all its trials from the start."""
+    proposal = Proposal(longest_first(specs))
+    return lambda rows: proposal
+
+
+def settings_of(spec: TrialSpec) -> dict[str, Any]:
+    """Return what the trials of a study on one data set have in common, as JSON has it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(spec).items()
+        if name not in (*SWEPT_FIELDS, "dataset")
+    }
 
 
 def longest_first(specs: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:

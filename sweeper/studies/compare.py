@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
 
-import typer
-
-from sweeper import options as opt
-from sweeper.cli.ranges import parse_floats, parse_seeds
-from sweeper.cli.run import execute, progress_console, study_command
-from sweeper.studies import pareto
-from sweeper.studies.base import Study
-from sweeper.studies.setup import prepare
+from sweeper.options import option
+from sweeper.studies.base import OpenDataset, Plan, Study
+from sweeper.studies.pareto import DATASET_HELP, OBJECTIVE_HELP, SEEDS_HELP, sweep
+from sweeper.studies.ranges import parse_floats, parse_seeds
+from sweeper.studies.setup import TrainingOptions, resolve
 from trainer import data
 
-NAME = "compare"
+WIDTH_HELP = "Initial latent dimensions. Default: the data set's."
 
 
-@study_command
-def command(
-    training: opt.TrainingOptions,
-    running: opt.RunningOptions,
-    taus: Annotated[
-        str,
-        typer.Option(
-            help="Tolerated errors, as 25,35; or paper: the paper's. Those that are in the folder "
-            "stand beside them."
-        ),
-    ],
-    dataset: opt.DatasetOption = "digits",
-    width: opt.WidthOption = None,
-    seeds: opt.SeedsOption = "1",
-    objective: opt.ObjectiveOption = "geco-l0-arm",
-) -> None:
-    """Put reconstructions of the same held-out images at several tolerances side by side.
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """What `compare` is asked."""
 
-    Running the same command again trains nothing twice; more τ or seeds add to what is there.
-    """
-    row = data.info(dataset)
-    tau_values = parse_floats(taus, paper=row.paper_taus)
-    console = progress_console()
-    setting = prepare(dataset, training, running.data_dir, console, objective=objective)
-    widths = (row.width if width is None else width,)
-    planned = pareto.plan(NAME, setting, tau_values, widths, parse_seeds(seeds))
-    execute(planned, running, console, folder=f"{NAME}-{dataset}")
+    taus: str = option(
+        help="Tolerated errors, as 25,35; or paper: the paper's. Those that are in the folder "
+        "stand beside them."
+    )
+    dataset: str = option("digits", help=DATASET_HELP)
+    width: int | None = option(None, help=WIDTH_HELP)
+    seeds: str = option("1", help=SEEDS_HELP)
+    objective: str = option("geco-l0-arm", help=OBJECTIVE_HELP)
 
 
-COMPARE = Study(NAME, "show what different τ leave of the same images (Figure 3)", command)
+def plan(options: CompareOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
+    """Plan one trial for every combination of τ and seed."""
+    row = data.info(options.dataset)
+    taus = parse_floats(options.taus, paper=row.paper_taus)
+    setup = resolve(options.dataset, training, open_dataset, objective=options.objective)
+    width = row.width if options.width is None else options.width
+    return sweep("compare", setup, taus, (width,), parse_seeds(options.seeds))
+
+
+COMPARE = Study(
+    name="compare",
+    summary="show what different τ leave of the same images (Figure 3)",
+    help="Put reconstructions of the same held-out images at several tolerances side by side.\n\n"
+    "Running the same command again trains nothing twice; more τ or seeds add to what is there.",
+    options=CompareOptions,
+    plan=plan,
+)

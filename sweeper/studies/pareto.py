@@ -3,75 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
-from typing import Annotated
 
-import typer
-
-from sweeper import options as opt
-from sweeper.cli.ranges import parse_floats, parse_ints, parse_seeds
-from sweeper.cli.run import execute, progress_console, study_command
-from sweeper.studies.base import Study, StudyPlan, longest_first
-from sweeper.studies.setup import Setting, prepare
+from sweeper.options import option
+from sweeper.studies.base import OpenDataset, Plan, Study, constant, settings_of
+from sweeper.studies.ranges import parse_floats, parse_ints, parse_seeds
+from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data
 
-NAME = "pareto"
+DATASET_HELP = "See `sweeper data list`."
+SEEDS_HELP = "How many seeds, or which: 3 or 0,7,9."
+OBJECTIVE_HELP = "What is optimised: geco-l0-arm, or geco for a fixed width."
 
 
-def plan(
+@dataclass(frozen=True, kw_only=True)
+class ParetoOptions:
+    """What `pareto` is asked."""
+
+    dataset: str = option("digits", help=DATASET_HELP)
+    taus: str | None = option(
+        None,
+        help="Tolerated errors: 3..30, 0.5..3.5..0.5, 3..30@10, 3,4,6.5 or paper. Default: the "
+        "data set's.",
+    )
+    widths: str | None = option(
+        None, help="Initial latent dimensions, as 16,32. Default: the data set's."
+    )
+    seeds: str = option("1", help=SEEDS_HELP)
+    objective: str = option("geco-l0-arm", help=OBJECTIVE_HELP)
+
+
+def plan(options: ParetoOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
+    """Plan one trial for every combination of τ, initial width and seed."""
+    row = data.info(options.dataset)
+    taus = parse_floats(
+        row.default_taus if options.taus is None else options.taus, paper=row.paper_taus
+    )
+    widths = (row.width,) if options.widths is None else parse_ints(options.widths)
+    seeds = parse_seeds(options.seeds)
+    setup = resolve(options.dataset, training, open_dataset, objective=options.objective)
+    return sweep("pareto", setup, taus, widths, seeds)
+
+
+def sweep(
     study: str,
-    setting: Setting,
+    setup: TrainingSetup,
     taus: Sequence[float],
     widths: Sequence[int],
     seeds: Sequence[int],
-) -> StudyPlan:
-    """Plan one trial for every combination of τ, initial width and seed."""
+) -> Plan:
+    """Plan one trial for every combination, known from the start."""
     specs = [
-        setting.spec(tau=tau, width=width, seed=seed)
+        setup.spec(tau=tau, width=width, seed=seed)
         for tau, width, seed in product(taus, widths, seeds)
     ]
-    return StudyPlan(
+    return Plan(
         study=study,
-        datasets=(setting.dataset,),
-        specs=longest_first(specs),
-        budget=setting.budget,
+        folder=f"{study}-{setup.dataset.name}",
+        datasets=(setup.dataset,),
+        settings={setup.dataset.name: settings_of(specs[0])},
         request={"taus": taus, "widths": widths, "seeds": seeds},
+        budget=setup.budget,
+        propose=constant(specs),
     )
 
 
-@study_command
-def command(
-    training: opt.TrainingOptions,
-    running: opt.RunningOptions,
-    dataset: opt.DatasetOption = "digits",
-    taus: Annotated[
-        str | None,
-        typer.Option(
-            help="Tolerated errors: 3..30, 0.5..3.5..0.5, 3..30@10, 3,4,6.5 or paper. "
-            "Default: the data set's."
-        ),
-    ] = None,
-    widths: Annotated[
-        str | None,
-        typer.Option(help="Initial latent dimensions, as 16,32. Default: the data set's."),
-    ] = None,
-    seeds: opt.SeedsOption = "1",
-    objective: opt.ObjectiveOption = "geco-l0-arm",
-) -> None:
-    """Sweep the tolerance τ and find the front of error against open latent dimensions.
-
-    Each trial holds its squared error (summed over an image's pixels in [0, 1]) at τ and closes
-    latent dimensions as long as it can. Running the same command again trains nothing twice;
-    more τ, widths or seeds add to what is there.
-    """
-    row = data.info(dataset)
-    tau_values = parse_floats(row.default_taus if taus is None else taus, paper=row.paper_taus)
-    width_values = (row.width,) if widths is None else parse_ints(widths)
-    seed_values = parse_seeds(seeds)
-    console = progress_console()
-    setting = prepare(dataset, training, running.data_dir, console, objective=objective)
-    planned = plan(NAME, setting, tau_values, width_values, seed_values)
-    execute(planned, running, console, folder=f"{NAME}-{dataset}")
-
-
-PARETO = Study(NAME, "sweep τ, find the front of error against dimensions (Figure 2)", command)
+PARETO = Study(
+    name="pareto",
+    summary="sweep τ, find the front of error against dimensions (Figure 2)",
+    help="Sweep the tolerance τ and find the front of error against open latent dimensions.\n\n"
+    "Each trial holds its squared error (summed over an image's pixels in [0, 1]) at τ and closes "
+    "latent dimensions as long as it can. Running the same command again trains nothing twice; "
+    "more τ, widths or seeds add to what is there.",
+    options=ParetoOptions,
+    plan=plan,
+)

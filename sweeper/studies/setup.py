@@ -1,24 +1,40 @@
-"""What the trials of a study have in common, settled before any of them is named."""
+"""What the trials of a study on one data set have in common, settled before any is named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
-
-from sweeper.options import TrainingOptions
+from sweeper.options import option
 from trainer import data
 from trainer.data import Dataset
-from trainer.errors import MissingDataError, unknown_name
+from trainer.errors import unknown_name
 from trainer.spec import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class TrainingOptions:
+    """How trials are trained; part of a study's question."""
+
+    budget: str = option(
+        "standard", help="Steps by name: quick, standard, or paper (the paper's for this study)."
+    )
+    steps: int | None = option(None, help="Steps a trial, instead of a budget.")
+    architecture: str | None = option(
+        None, help="dense, conv28 or conv64. Default: the data set's."
+    )
+    layers: str | None = option(
+        None,
+        help="Units or channels of the encoder's stages, as 128,64. Default: the architecture's.",
+    )
+    tolerance: float = option(
+        0.03, help="A trial is infeasible if its error ends above τ by this share of τ."
+    )
+    learning_rate: float = option(1e-3, help="Of Adam.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSetup:
     """A data set and how to train on it."""
 
     dataset: Dataset
@@ -32,7 +48,7 @@ class Setting:
     """The steps as they were asked for: `quick`, `standard`, `paper` or `--steps`."""
 
     def spec(self, *, tau: float, width: int, seed: int) -> TrialSpec:
-        """Give one trial of this setting.
+        """Return one trial of this setup.
 
         Raises:
             UserError: if it cannot be trained.
@@ -56,22 +72,20 @@ class Setting:
         return spec
 
 
-def prepare(
+def resolve(
     dataset: str,
     training: TrainingOptions,
-    data_dir: Path | None,
-    console: Console,
+    open_dataset: Callable[[str], Dataset],
     *,
     objective: str,
     paper_steps: int | None = None,
-) -> Setting:
-    """Settle on a setting from what the command line says, with the data set's own defaults.
+) -> TrainingSetup:
+    """Settle on a setup from what was asked, with the data set's own defaults.
 
     Args:
         dataset: its name.
         training: how to train.
-        data_dir: where to look for files first.
-        console: shows the progress of a download.
+        open_dataset: opens the data set; asked last, since it may have to download it.
         objective: its name.
         paper_steps: what `--budget paper` means in this study; by default, the data set's.
 
@@ -84,62 +98,21 @@ def prepare(
         budgets["paper"] = paper_steps
     if training.budget not in budgets:
         raise unknown_name("budget", training.budget, budgets)
-    # Loads torch, which takes seconds; a mistyped data set or budget is told before that.
+    # Loads torch, which takes seconds; a mistyped data set or budget is found before that.
     from trainer.networks import architecture as network
     from trainer.networks import choose_layers
     from trainer.objectives import objective as known_objective
 
     chosen = network(training.architecture or row.architecture)
-    widths = choose_layers(chosen, training.layers, row.image_shape)
+    layers = choose_layers(chosen, training.layers, row.image_shape)
     known_objective(objective)
-    return Setting(
-        dataset=load_or_fetch(dataset, data_dir, console),
+    return TrainingSetup(
+        dataset=open_dataset(dataset),
         architecture=chosen.name,
-        layers=widths,
+        layers=layers,
         steps=budgets[training.budget] if training.steps is None else training.steps,
         objective=objective,
         tolerance=training.tolerance,
         learning_rate=training.learning_rate,
         budget=training.budget if training.steps is None else "--steps",
     )
-
-
-def load_or_fetch(name: str, data_dir: Path | None, console: Console) -> Dataset:
-    """Open a data set, after downloading it if it is not on disk.
-
-    Raises:
-        UserError: if it is neither on disk nor to be had, or is not what it should be.
-    """
-    with _progress_bars(console) as show:
-        try:
-            return data.load(name, data_dir, show)
-        except MissingDataError:
-            data.fetch(name, data_dir, show)
-            return data.load(name, data_dir, show)
-
-
-def fetch(name: str, data_dir: Path | None, console: Console) -> tuple[Path, ...]:
-    """Download a data set, with a progress bar a file.
-
-    Raises:
-        UserError: if a file cannot be downloaded, verified or written.
-    """
-    with _progress_bars(console) as show:
-        return data.fetch(name, data_dir, show)
-
-
-@contextmanager
-def _progress_bars(console: Console) -> Iterator[data.Progress]:
-    """Show, in a terminal, a bar for each file that is downloaded or converted."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(file: str, done: int, total: int | None) -> None:
-            if file not in tasks:
-                tasks[file] = bars.add_task(file, total=total)
-            bars.update(tasks[file], completed=done, total=total)
-
-        yield show

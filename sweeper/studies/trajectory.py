@@ -1,50 +1,51 @@
-"""The paper's Figure 1: error, gates, λ' and hit rate in the course of a trial (section 4.1)."""
+"""The paper's Figure 1: error, gates, λ′ and hit rate in the course of a trial (section 4.1)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
 
-import typer
-
-from sweeper import options as opt
-from sweeper.cli.ranges import parse_seeds
-from sweeper.cli.run import execute, progress_console, study_command
-from sweeper.studies import pareto
-from sweeper.studies.base import Study
-from sweeper.studies.setup import prepare
+from sweeper.options import option
+from sweeper.studies.base import OpenDataset, Plan, Study
+from sweeper.studies.compare import WIDTH_HELP
+from sweeper.studies.pareto import DATASET_HELP, OBJECTIVE_HELP, SEEDS_HELP, sweep
+from sweeper.studies.ranges import parse_seeds
+from sweeper.studies.setup import TrainingOptions, resolve
 from trainer import data
 
-NAME = "trajectory"
 PAPER_STEPS = 50_000
 
 
-@study_command
-def command(
-    training: opt.TrainingOptions,
-    running: opt.RunningOptions,
-    tau: Annotated[float, typer.Option(help="The tolerated error.")],
-    dataset: opt.DatasetOption = "digits",
-    width: opt.WidthOption = None,
-    seeds: opt.SeedsOption = "1",
-    objective: opt.ObjectiveOption = "geco-l0-arm",
-) -> None:
-    """Follow the course of training at one tolerance τ: error, gates, multiplier and hit rate.
+@dataclass(frozen=True, kw_only=True)
+class TrajectoryOptions:
+    """What `trajectory` is asked."""
 
-    Running the same command again trains nothing twice; more seeds show the spread between them,
-    and other τ or widths stand beside what is there.
-    """
-    console = progress_console()
-    setting = prepare(
-        dataset,
+    tau: float = option(help="The tolerated error.")
+    dataset: str = option("digits", help=DATASET_HELP)
+    width: int | None = option(None, help=WIDTH_HELP)
+    seeds: str = option("1", help=SEEDS_HELP)
+    objective: str = option("geco-l0-arm", help=OBJECTIVE_HELP)
+
+
+def plan(options: TrajectoryOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
+    """Plan one trial for every seed."""
+    setup = resolve(
+        options.dataset,
         training,
-        running.data_dir,
-        console,
-        objective=objective,
+        open_dataset,
+        objective=options.objective,
         paper_steps=PAPER_STEPS,
     )
-    widths = (data.info(dataset).width if width is None else width,)
-    planned = pareto.plan(NAME, setting, (tau,), widths, parse_seeds(seeds))
-    execute(planned, running, console, folder=f"{NAME}-{dataset}")
+    width = data.info(options.dataset).width if options.width is None else options.width
+    return sweep("trajectory", setup, (options.tau,), (width,), parse_seeds(options.seeds))
 
 
-TRAJECTORY = Study(NAME, "follow error, gates and λ′ through one training (Figure 1)", command)
+TRAJECTORY = Study(
+    name="trajectory",
+    summary="follow error, gates and λ′ through one training (Figure 1)",
+    help="Follow the course of training at one tolerance τ: error, gates, multiplier and hit "
+    "rate.\n\n"
+    "Running the same command again trains nothing twice; more seeds show the spread between them, "
+    "and other τ or widths stand beside what is there.",
+    options=TrajectoryOptions,
+    plan=plan,
+)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.cli.ranges import MAX_VALUES, parse_floats, parse_ints, parse_seeds
+from sweeper.studies.ranges import MAX_VALUES, parse_floats, parse_ints, parse_seeds
 from trainer.errors import UserError
 
 MNIST_PAPER = (3, 4, 6, 8, 10, 14, 18, 22, 26, 30)

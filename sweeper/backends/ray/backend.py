@@ -1,11 +1,10 @@
-"""Trials as Ray Tune trials. Only this file and its neighbours `ray_….py` import Ray."""
+"""Trials as Ray Tune trials: this machine's Ray, or a cluster's."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import os
 import shutil
 import sys
 import tempfile
@@ -16,44 +15,37 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sweeper.environment import cores, token_path
-
-# Read when Ray is imported: no per-trial log files, no handler in the way of ours for Ctrl-C, and
-# no warning about a GPU-visibility default that does not concern trials without one.
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")  # Tune's own resume is not used
-os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a sweep tells nobody that it runs
-if token_path().exists() or {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
-    # Where this user has a token, show it: joining a cluster by its address, Ray would not.
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-
 import ray
-import ray._private.worker
 from ray import tune
-from ray._raylet import setproctitle  # type: ignore[attr-defined]
 
-from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener
-from sweeper.backends.ray import liveness
-from sweeper.backends.ray.callbacks import AllStopped, Bridge, title_of, trial_name
+from sweeper.backends.ray import liveness, token_path
+from sweeper.backends.ray.callbacks import AllStopped, TuneCallbacks
 from sweeper.backends.ray.cluster import (
     Parcel,
     check_nodes,
+    endpoints,
     find_head,
     receive_data,
     send_data,
-    vitals,
 )
-from sweeper.backends.ray.malloc import share_one_heap
-from sweeper.backends.ray.metrics import Metered, TrialMetrics
+from sweeper.backends.ray.malloc import limit_arenas
+from sweeper.backends.ray.metrics import StudyMetrics, TrialMetrics
+from sweeper.backends.ray.private import keep_worker_logs_quiet, setproctitle
+from sweeper.backends.ray.searcher import PackSearcher, pack_of
+from sweeper.environment import cores
 from sweeper.ledger.stop_file import StopFile
 from sweeper.ledger.storage import open_folder
-from sweeper.messages import Finished, Job, Progress
-from sweeper.planning.packs import Packs
-from sweeper.worker.worker import Telling, run_pack
+from sweeper.messages import (
+    ATTEMPTS,
+    TRIALS_PER_GPU,
+    Job,
+    Listener,
+    Outcome,
+    PackSource,
+    Progress,
+    all_of,
+)
+from sweeper.worker.worker import Reporter, run_pack
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 from trainer.training.loop import Interrupted
@@ -88,7 +80,7 @@ class RayBackend:
         self._joined = address is not None
         self._on_lost = on_lost
         self._parcels: dict[str, Parcel] = {}
-        share_one_heap()
+        limit_arenas()
         self._dashboard = _connect(address, device, workers)
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
@@ -107,7 +99,6 @@ class RayBackend:
 
     @property
     def notes(self) -> list[str]:
-        """Say where the dashboard is and how to get its token."""
         if not self._dashboard:
             return ["Ray's dashboard is not running"]
         where = ", on the cluster's head" if self._joined else ""
@@ -116,55 +107,50 @@ class RayBackend:
             "(it asks for a token: `ray get-auth-token` prints it)"
         ]
 
-    def run(self, packs: Packs, job: Job, listener: Listener, stop: threading.Event) -> None:
-        """Train the packs, each as one trial of Tune; see `Backend.run`.
-
-        Raises:
-            UserError: if a node of the cluster cannot train them.
-        """
+    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
         if self._joined:
             check_nodes(job)
-            names = {spec.dataset for pack in packs for spec in pack} - self._parcels.keys()
-            self._parcels |= send_data(names, job)
+            self._parcels |= send_data(job)
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(open_folder(job.folder), job.run)
-        bridge = Bridge(packs, job, Metered(packs, job, listener), stop, stop_file)
+        metrics = StudyMetrics(job)
+        searcher = PackSearcher(source, stop)
+        heard = all_of(metrics.hear, listen)
+        callbacks = TuneCallbacks(searcher, job, heard, metrics, stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(packs, job, self._parcels), self._share),
-            param_space={
-                "pack": tune.grid_search([[spec.to_json() for spec in pack] for pack in packs])
-            },
+            tune.with_resources(_trainable(job, self._parcels), self._share),
             tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,  # until the searcher has no more
                 max_concurrent_trials=self.workers,
                 reuse_actors=True,  # importing torch takes longer than many a trial
-                trial_name_creator=trial_name,
+                trial_name_creator=lambda trial: str(trial.config["title"]),
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
                 name=open_folder(job.folder).name,
                 storage_path=str(scratch),
                 failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
-                callbacks=[bridge],
-                stop=AllStopped(bridge),
+                callbacks=[callbacks],
+                stop=AllStopped(callbacks),
                 verbose=0,
             ),
         )
-        # What becomes of trials is told by the listener; Tune would say it again in its words.
+        # The run's listeners report what becomes of trials; Tune would say it again.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         try:
-            with liveness.watching(vitals(), self._on_lost):
+            with liveness.monitor(endpoints(), self._on_lost):
                 tuner.fit()
         finally:
             stop_file.clear()
             shutil.rmtree(scratch, ignore_errors=True)
 
     def close(self) -> None:
-        """Leave the cluster, or stop the Ray that was started here."""
         ray.shutdown()
 
 
 def _connect(address: str | None, device: str, workers: int | None) -> str | None:
-    """Start or join Ray; gives the dashboard's host and port."""
+    """Start or join Ray; return the dashboard's host and port."""
     quiet: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
@@ -191,24 +177,23 @@ def _connect(address: str | None, device: str, workers: int | None) -> str | Non
         where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"cannot reach {where}: {reason}; check `ray status` there") from error
-    # What Ray has to say of nodes that are lost it would print into the answer.
-    ray._private.worker._worker_logs_enabled = False
+    keep_worker_logs_quiet()
     url: str | None = context.dashboard_url
     return url
 
 
 def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
-    """Give what one worker occupies. Ray keeps books in ten-thousandths of a GPU."""
+    """Return what one worker occupies; Ray counts in ten-thousandths of a GPU."""
     if device != "cuda":
         return {"cpu": 1}
     a_gpu = math.ceil(workers / gpus) if gpus else TRIALS_PER_GPU
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
+def _trainable(job: Job, parcels: Mapping[str, Parcel]) -> Any:
     def sweeper_trial(config: dict[str, Any], parcels: Mapping[str, Parcel]) -> None:
-        specs = [TrialSpec.from_json(text) for text in config["pack"]]
-        title = f"{job.study} {title_of(specs)}"
+        pack = pack_of(config)
+        title = f"{job.study} {config['title']}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
         metrics, stop_file = TrialMetrics(job), StopFile(open_folder(job.folder), job.run)
 
@@ -217,29 +202,28 @@ def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
             return stop_file()
 
         reports = _Reports(f"ray::{title}", metrics)
-        telling = Telling(
+        reporter = Reporter(
             progress=reports.progress,
-            finished=reports.finished,
+            ended=reports.ended,
             note=reports.note,
             should_stop=should_stop,
         )
         try:
             if should_stop():
                 raise Interrupted
-            receive_data(specs[0].dataset, job, parcels)
-            run_pack(specs, job, telling)
+            receive_data(pack.specs[0], job, parcels)
+            run_pack(pack, job, reporter)
         except Interrupted:
             tune.report({"event": "interrupted"})
 
     # The dashboard lists actors by this name. It is read once, before an actor's first trial, so
     # it says what all of them have in common.
-    datasets = sorted({spec.dataset for pack in packs for spec in pack})
-    sweeper_trial.__name__ = "-".join([job.study, *datasets])
+    sweeper_trial.__name__ = "-".join([job.study, *sorted(job.datasets)])
     return tune.with_parameters(sweeper_trial, parcels=parcels)
 
 
 class _Reports:
-    """Passes what a worker says on to Tune; progress at most once a second, of all its trials."""
+    """Passes a worker's reports on to Tune; progress at most once a second, of all its trials."""
 
     def __init__(self, title: str, metrics: TrialMetrics) -> None:
         self._title = title
@@ -258,9 +242,9 @@ class _Reports:
             self._report("progressed", by_trial)
             self._latest = {}
 
-    def finished(self, spec: TrialSpec, outcome: Finished) -> None:
+    def ended(self, spec: TrialSpec, outcome: Outcome) -> None:
         self._metrics.ended(spec)
-        self._report("finished", {spec.trial_id: asdict(outcome)})
+        self._report("ended", {spec.trial_id: asdict(outcome)})
 
     def note(self, text: str) -> None:
         self._report("noted", {}, text)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 import ray
-from ray._private.grpc_utils import init_grpc_channel
-from ray._private.services import canonicalize_bootstrap_address
-from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweeper.backends.ray.liveness import Vital
+from sweeper.backends.ray.liveness import Endpoint
+from sweeper.backends.ray.private import (
+    TokenRefusedError,
+    canonicalize_bootstrap_address,
+    head_answers,
+)
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import Job
 from trainer import data
@@ -22,9 +22,10 @@ from trainer.data import DatasetInfo
 from trainer.data.cache.bundle import Piece, pieces, unpack
 from trainer.data.official.sources import locate
 from trainer.errors import MissingDataError, UserError
+from trainer.spec import TrialSpec
 from trainer.step.compiled import check_compiler
 
-KNOCK_SECONDS = 10.0
+HEAD_SECONDS = 10.0
 NODE_SECONDS = 120.0
 """How long a node may take to start its first worker, which imports this package."""
 
@@ -40,7 +41,7 @@ NO_TOKEN = (
 
 
 def find_head(address: str) -> str:
-    """Give the host and port of a cluster's head, once it has answered.
+    """Return the host and port of a cluster's head, once it has answered.
 
     Ray itself would try for minutes.
 
@@ -61,15 +62,12 @@ def find_head(address: str) -> str:
         raise _unreachable(address, str(error)) from error
     if head is None:
         raise _unreachable(address, "no Ray is running on this machine")
-    request = gcs_service_pb2.GetClusterIdRequest()  # type: ignore[attr-defined]
     try:
-        with init_grpc_channel(head) as channel:
-            service = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)  # type: ignore[no-untyped-call]
-            service.GetClusterId(request, timeout=KNOCK_SECONDS)
-    except grpc.RpcError as error:
-        refused = error.code() == grpc.StatusCode.UNAUTHENTICATED
-        reason = NO_TOKEN if refused else f"nobody answers at {head}"
-        raise _unreachable(address, reason) from error
+        answers = head_answers(head, HEAD_SECONDS)
+    except TokenRefusedError as error:
+        raise _unreachable(address, NO_TOKEN) from error
+    if not answers:
+        raise _unreachable(address, f"nobody answers at {head}")
     return str(head)
 
 
@@ -77,16 +75,16 @@ def _unreachable(address: str, reason: str) -> UserError:
     return UserError(f"cannot reach the Ray cluster at {address!r}: {reason}")
 
 
-def vitals() -> list[Vital]:
-    """Say what a run that has joined depends on: the head, and Ray's process on this machine."""
+def endpoints() -> list[Endpoint]:
+    """Return what a run depends on: the head, and Ray's process on this machine."""
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     own = context.get_node_id()
     (node,) = [node for node in _nodes() if node["NodeID"] == own]
     here = node["NodeManagerAddress"], node["NodeManagerPort"]
     return [
-        Vital("the head of the Ray cluster", host.strip("[]"), int(port), HEAD_PATIENCE),
-        Vital("Ray on this machine", *here, RAYLET_PATIENCE),
+        Endpoint("the head of the Ray cluster", host.strip("[]"), int(port), HEAD_PATIENCE),
+        Endpoint("Ray on this machine", *here, RAYLET_PATIENCE),
     ]
 
 
@@ -102,7 +100,7 @@ def check_nodes(job: Job) -> None:
         UserError: if a node cannot train, or does not see the study's folder or the data.
     """
     runs = Ledger(job.folder).manifest()["runs"]
-    look = ray.remote(num_cpus=0)(complaint)
+    look = ray.remote(num_cpus=0)(node_problem)
     asked = {}
     for node in _nodes():
         if node["Alive"] and node["Resources"].get("CPU"):
@@ -126,12 +124,12 @@ Parcel = list["ray.ObjectRef[Piece]"]
 """A data set in Ray's object store; each node that needs it fetches its pieces once."""
 
 
-def send_data(names: Iterable[str], job: Job) -> dict[str, Parcel]:
+def send_data(job: Job) -> dict[str, Parcel]:
     """Put the data sets into the object store that nodes do not find in the job's `data_dir`.
 
     Those that come with the package, or are drawn, need nothing.
     """
-    rows = [data.info(name) for name in names]
+    rows = [data.info(name) for name in job.datasets]
     return {
         row.name: [ray.put(piece) for piece in pieces(row)]
         for row in rows
@@ -140,24 +138,25 @@ def send_data(names: Iterable[str], job: Job) -> dict[str, Parcel]:
 
 
 def _is_shared(row: DatasetInfo, job: Job) -> bool:
-    if job.data_dir is None:
+    if job.options.data_dir is None:
         return False
-    base = Path(job.data_dir)
+    base = job.options.data_dir
     return all(locate(file, [base / row.name, base]) for file in row.files)
 
 
-def receive_data(name: str, job: Job, parcels: Mapping[str, Parcel]) -> None:
+def receive_data(spec: TrialSpec, job: Job, parcels: Mapping[str, Parcel]) -> None:
     """Provide a node with a data set that it has nowhere; the other workers there wait for it."""
+    name = spec.dataset
     if name not in parcels:
         return
     try:
-        data.load(name, Path(job.data_dir) if job.data_dir else None)
+        data.load(name, job.options.data_dir)
     except MissingDataError:
         unpack(data.info(name), (ray.get(piece) for piece in parcels[name]))
 
 
-def complaint(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
-    """Say, on a node, what is missing there; nothing if it can train.
+def node_problem(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return, on a node, what is missing there; nothing if it can train.
 
     Args:
         job: what is to be trained.
@@ -169,12 +168,12 @@ def complaint(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
             f"does not see the study's folder {job.folder}; name one with --study that lies on "
             "storage which all nodes share, under the same path"
         )
-    if job.data_dir is not None and not Path(job.data_dir).is_dir():
+    if job.options.data_dir is not None and not job.options.data_dir.is_dir():
         return (
-            f"does not see the data in {job.data_dir}; name a --data-dir on storage which all "
+            f"does not see the data in {job.options.data_dir}; name a --data-dir on storage which all "
             "nodes share, or none, and the data are sent to the nodes"
         )
-    if job.compile:
+    if job.options.compile:
         try:
             check_compiler()
         except UserError as error:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Vital:
+class Endpoint:
     """Something that listens, without which a run cannot go on."""
 
     name: str
@@ -24,7 +24,7 @@ class Vital:
     """Seconds without an answer after which it counts as lost."""
 
     def answers(self) -> bool:
-        """Tell whether somebody listens there."""
+        """Return whether somebody listens there."""
         try:
             socket.create_connection((self.host, self.port), timeout=5).close()
         except OSError:
@@ -33,26 +33,28 @@ class Vital:
 
 
 @contextmanager
-def watching(vitals: Sequence[Vital], on_lost: Callable[[str], None]) -> Iterator[None]:
-    """Knock, in another thread, while the body runs.
+def monitor(endpoints: Sequence[Endpoint], on_lost: Callable[[str], None]) -> Iterator[None]:
+    """Check the endpoints, in another thread, while the body runs.
 
     Args:
-        vitals: where.
+        endpoints: what must answer.
         on_lost: called once, in that thread, with the name of the first that is lost.
     """
     done = threading.Event()
 
     def watch() -> None:
-        answered = {vital: time.monotonic() for vital in vitals}
-        while not done.wait(LOOK_SECONDS):
-            for vital in vitals:
-                if vital.answers():
-                    answered[vital] = time.monotonic()
-                elif time.monotonic() - answered[vital] >= vital.patience and not done.is_set():
-                    on_lost(vital.name)
+        answered = {endpoint: time.monotonic() for endpoint in endpoints}
+        while not done.wait(CHECK_SECONDS):
+            for endpoint in endpoints:
+                if endpoint.answers():
+                    answered[endpoint] = time.monotonic()
+                elif (
+                    time.monotonic() - answered[endpoint] >= endpoint.patience and not done.is_set()
+                ):
+                    on_lost(endpoint.name)
                     return
 
-    threading.Thread(target=watch, name="pulse", daemon=True).start()
+    threading.Thread(target=watch, name="liveness", daemon=True).start()
     try:
         yield
     finally:

@@ -9,10 +9,10 @@ M_ARENA_MAX = -8
 """glibc's number for it, see `mallopt(3)`."""
 
 
-def share_one_heap() -> bool:
-    """Have all threads of this process take memory from one heap, where the C library can.
+def limit_arenas() -> bool:
+    """Have all threads of this process take memory from one arena, where the C library can.
 
-    By default glibc gives each thread a heap of its own, and Ray starts dozens of threads: what
+    By default glibc gives threads arenas of their own, and Ray starts dozens of threads: what
     one allocates and another frees stays in pieces, and an idle process grows by megabytes an
     hour. Threads that exist already keep theirs, so call this before they are started.
 

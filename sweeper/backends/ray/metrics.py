@@ -11,15 +11,22 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
 
 from ray.util.metrics import Gauge
 
-from sweeper.backends.base import Listener
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.storage import open_folder
-from sweeper.messages import Finished, Job, Progress
-from sweeper.planning.packs import Packs
+from sweeper.messages import (
+    Asked,
+    Ended,
+    Event,
+    Failed,
+    Job,
+    PackFailed,
+    Progress,
+    Started,
+    WorkerLost,
+)
 from trainer.spec import Status, TrialSpec
 
 TRIAL_GAUGES = {
@@ -47,25 +54,35 @@ RATE_REPORTS = 10
 """A trial's rate is that between its last so many reports, which are about a second apart."""
 
 
-class Metered:
-    """A listener that keeps the gauge of a run's trials by status and passes on what it hears.
+class StudyMetrics:
+    """Keeps the gauge of a study's trials by status.
 
     Args:
-        packs: what the run is to train.
         job: the run's.
-        listener: the next to hear.
     """
 
-    def __init__(self, packs: Packs, job: Job, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, job: Job) -> None:
         self._study = _study_tag(job)
         self._trials = Gauge("sweeper_trials", STUDY_GAUGES["sweeper_trials"], STUDY_TAGS)
-        rows = Ledger(job.folder).rows()
-        self._statuses = dict(
-            zip(rows["trial_id"].to_pylist(), rows["status"].to_pylist(), strict=True)
-        )
-        self._statuses.update((spec.trial_id, WAITING) for pack in packs for spec in pack)
+        rows = Ledger(job.folder).ended()
+        self._statuses = {trial_id: row.status for trial_id, row in rows.items()}
         self._next_export = 0.0
+
+    def hear(self, event: Event) -> None:
+        """Take in what became of trials."""
+        match event:
+            case Asked(specs=specs):
+                self._statuses.update((spec.trial_id, WAITING) for spec in specs)
+            case Started(spec=spec):
+                self._statuses[spec.trial_id] = TRAINING
+            case Ended(spec=spec, outcome=outcome):
+                self._statuses[spec.trial_id] = outcome.status
+            case Failed(spec=spec):
+                self._statuses[spec.trial_id] = Status.FAILED
+            case PackFailed(specs=specs) | WorkerLost(specs=specs):
+                for spec in specs:
+                    if self._statuses[spec.trial_id] == TRAINING:  # the others have ended
+                        self._statuses[spec.trial_id] = WAITING
 
     def export(self) -> None:
         """Set the gauge, if it is time."""
@@ -75,36 +92,6 @@ class Metered:
         counts = Counter(self._statuses.values())
         for status in STATUSES:
             self._trials.set(counts[status], {"study": self._study, "status": status})
-
-    def started(self, spec: TrialSpec) -> None:
-        """See `Listener`."""
-        self._statuses[spec.trial_id] = TRAINING
-        self._listener.started(spec)
-
-    def progressed(self, spec: TrialSpec, progress: Progress) -> None:
-        """See `Listener`."""
-        self._listener.progressed(spec, progress)
-
-    def note(self, text: str) -> None:
-        """See `Listener`."""
-        self._listener.note(text)
-
-    def finished(self, spec: TrialSpec, outcome: Finished) -> None:
-        """See `Listener`."""
-        self._statuses[spec.trial_id] = outcome.status
-        self._listener.finished(spec, outcome)
-
-    def failed(self, spec: TrialSpec, error: str) -> None:
-        """See `Listener`."""
-        self._statuses[spec.trial_id] = Status.FAILED
-        self._listener.failed(spec, error)
-
-    def broken(self, pack: Sequence[TrialSpec], error: str) -> None:
-        """See `Listener`."""
-        for spec in pack:
-            if self._statuses[spec.trial_id] == TRAINING:  # the others have ended
-                self._statuses[spec.trial_id] = WAITING
-        self._listener.broken(pack, error)
 
 
 class TrialMetrics:
@@ -116,13 +103,13 @@ class TrialMetrics:
         self._next_export = 0.0
 
     def progressed(self, spec: TrialSpec, progress: Progress) -> None:
-        """Take in what is known of a trial; to be called about every second, or less often."""
+        """Take in how far a trial is; to be called about every second, or less often."""
         if spec.trial_id not in self._training:
             self._training[spec.trial_id] = _InTraining(self._study, spec)
         self._training[spec.trial_id].reports.append((time.monotonic(), progress))
 
     def ended(self, spec: TrialSpec) -> None:
-        """Let the trial's series end."""
+        """End the trial's series."""
         self._training.pop(spec.trial_id, None)
 
     def export(self) -> None:
@@ -149,7 +136,7 @@ class _InTraining:
         self.reports: deque[tuple[float, Progress]] = deque(maxlen=RATE_REPORTS)
 
     def values(self) -> dict[str, float]:
-        """Give the latest values, by gauge; no rate before there are two reports."""
+        """Return the latest values, by gauge; no rate before there are two reports."""
         (first_time, first), (last_time, last) = self.reports[0], self.reports[-1]
         known: dict[str, float] = {
             "sweeper_step": last.step,
@@ -165,7 +152,7 @@ class _InTraining:
 
 @functools.cache
 def _trial_gauges() -> dict[str, Gauge]:
-    """Give a worker's gauges, which serve all its trials."""
+    """Return a worker's gauges, which serve all its trials."""
     return {name: Gauge(name, text, TRIAL_TAGS) for name, text in TRIAL_GAUGES.items()}
 
 

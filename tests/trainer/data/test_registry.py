@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from sweeper.cli.ranges import parse_floats
+from sweeper.studies.ranges import parse_floats
 from trainer.data import DATASETS, fetch, info, load
 from trainer.data.base import Dataset, content_sha256
 from trainer.data.drawn.rendered import spread
