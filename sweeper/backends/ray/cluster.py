@@ -168,10 +168,11 @@ def node_problem(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
             f"does not see the study's folder {job.folder}; name one with --study that lies on "
             "storage which all nodes share, under the same path"
         )
-    if job.options.data_dir is not None and not job.options.data_dir.is_dir():
+    data_dir = job.options.data_dir
+    if data_dir is not None and not data_dir.is_dir():
         return (
-            f"does not see the data in {job.options.data_dir}; name a --data-dir on storage which all "
-            "nodes share, or none, and the data are sent to the nodes"
+            f"does not see the data in {data_dir}; name a --data-dir on storage which all nodes "
+            "share, or none, and the data are sent to the nodes"
         )
     if job.options.compile:
         try:
