@@ -36,7 +36,7 @@ class TrialRecord:
     """`images` and `reconstructions`, uint8 of shape [count, channels, height, width]."""
 
     def row(self) -> pa.Table:
-        """Give the one row of `TRIAL_SCHEMA` that stands for this trial."""
+        """Return the one row of `TRIAL_SCHEMA` that stands for this trial."""
         spec, result = self.spec, self.result
         values: dict[str, Any] = {
             "trial_id": spec.trial_id,
