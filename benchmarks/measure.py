@@ -14,9 +14,9 @@ from plain_loop import PlainLoop
 from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.environment import git_commit, hardware
-from trainer.data import Dataset, info, load
+from trainer.data import DATASETS, Dataset, load
 from trainer.errors import MissingDataError
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
 from trainer.step.program import Program
@@ -56,9 +56,9 @@ def usual_spec(data: Dataset, network: str) -> TrialSpec:
         dataset=data.name,
         dataset_sha256=data.sha256,
         architecture=network,
-        layers=architecture(network).default_layers(data.image_shape),
-        tau=info(data.name).image_shape[1] / 2,
-        width=info(data.name).width,
+        layers=NETWORKS.find(network).default_layers(data.image_shape),
+        tau=DATASETS.find(data.name).image_shape[1] / 2,
+        width=DATASETS.find(data.name).width,
         seed=0,
         steps=10**6,
     )

@@ -52,7 +52,7 @@ class TrialSpec:
     dataset_sha256: str
     """Hash of the content trained on, so that changed data is a different question."""
     architecture: str
-    """A name in `trainer.networks.ARCHITECTURES`."""
+    """A name in `trainer.networks.NETWORKS`."""
     layers: tuple[int, ...]
     """Units (dense) or channels (convolutional) of the encoder's stages; the decoder mirrors."""
     tau: float

@@ -37,7 +37,7 @@ def command(
 
     Running the same command again trains nothing twice; more τ or seeds add to what is there.
     """
-    row = data.info(dataset)
+    row = data.DATASETS.find(dataset)
     tau_values = parse_floats(taus, paper=row.paper_taus)
     console = progress_console()
     setting = prepare(dataset, training, running.data_dir, console, objective=objective)

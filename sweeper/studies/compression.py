@@ -17,7 +17,7 @@ from sweeper.cli.ranges import parse_ints, parse_seeds
 from sweeper.cli.run import execute, progress_console, study_command
 from sweeper.studies.base import Sequel, Study, StudyPlan, longest_first
 from sweeper.studies.setup import Setting, prepare
-from trainer.data import info
+from trainer.data import DATASETS
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 
@@ -104,7 +104,7 @@ def _split(text: str) -> list[str]:
     if not all(names) or len(set(names)) < len(names):
         raise UserError(f"--datasets must be different names such as digits,mnist, found {text!r}")
     for name in names:
-        info(name)
+        DATASETS.find(name)
     return names
 
 

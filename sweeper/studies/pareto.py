@@ -64,7 +64,7 @@ def command(
     latent dimensions as long as it can. Running the same command again trains nothing twice;
     more τ, widths or seeds add to what is there.
     """
-    row = data.info(dataset)
+    row = data.DATASETS.find(dataset)
     tau_values = parse_floats(row.default_taus if taus is None else taus, paper=row.paper_taus)
     width_values = (row.width,) if widths is None else parse_ints(widths)
     seed_values = parse_seeds(seeds)

@@ -42,7 +42,7 @@ def command(
         objective=objective,
         paper_steps=PAPER_STEPS,
     )
-    widths = (data.info(dataset).width if width is None else width,)
+    widths = (data.DATASETS.find(dataset).width if width is None else width,)
     planned = pareto.plan(NAME, setting, (tau,), widths, parse_seeds(seeds))
     execute(planned, running, console, folder=f"{NAME}-{dataset}")
 

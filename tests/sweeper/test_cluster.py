@@ -247,7 +247,7 @@ def _node_with_a_checkpoint(
 
 def _keep_as_mnist(node: Node) -> tuple[Path, str]:
     """Put a converted data set of this name into a node's cache; gives its folder and hash."""
-    row = data.info("mnist")
+    row = data.DATASETS.find("mnist")
     images = np.random.default_rng(0).integers(0, 256, (300, 1, 28, 28), dtype=np.uint8)
     train, test = images[:200], images[200:]
     folder = node.home / "cache" / conversion_folder(row).relative_to(cache_folder().parent)

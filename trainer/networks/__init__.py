@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from trainer.errors import UserError, unknown_name
+from trainer.errors import UserError
 from trainer.networks.conv28 import CONV28
 from trainer.networks.conv64 import CONV64
 from trainer.networks.dense import DENSE
 from trainer.networks.vae import VAE, Architecture, ImageShape
+from trainer.registry import Registry
 from trainer.spec import MOST_UNITS
 
-ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in (DENSE, CONV28, CONV64)}
-
-
-def architecture(name: str) -> Architecture:
-    """Look a network up.
-
-    Raises:
-        UserError: if no row has this name.
-    """
-    if name not in ARCHITECTURES:
-        raise unknown_name("architecture", name, ARCHITECTURES)
-    return ARCHITECTURES[name]
+NETWORKS = Registry("architecture", {row.name: row for row in (DENSE, CONV28, CONV64)})
 
 
 def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) -> tuple[int, ...]:
@@ -45,10 +35,9 @@ def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) 
 
 
 __all__ = [
-    "ARCHITECTURES",
+    "NETWORKS",
     "VAE",
     "Architecture",
     "ImageShape",
-    "architecture",
     "choose_layers",
 ]

@@ -22,7 +22,7 @@ from torch.utils import _pytree as pytree
 
 from trainer.data.official.sources import cache_folder
 from trainer.errors import UserError
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.objectives import Constants
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 from trainer.spec import TrialSpec
@@ -68,7 +68,7 @@ def compiled_step(trial: Trial) -> Take:
 
 def pays(spec: TrialSpec) -> bool:
     """Whether a trial is long enough to make up for the time that compiling its step takes."""
-    least = architecture(spec.architecture).compile_from
+    least = NETWORKS.find(spec.architecture).compile_from
     return least is not None and spec.steps >= least
 
 

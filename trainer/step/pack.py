@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from trainer.errors import UserError
 from trainer.functional.adam import AdamState
-from trainer.objectives import objective
+from trainer.objectives import OBJECTIVES
 from trainer.objectives.gradients import functional_grad_and_value
 from trainer.objectives.measures import Observation, observe
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
@@ -92,7 +92,7 @@ class Pack:
     def _step_of_one(
         self, constants: Any, state: TrainState, images: Tensor, noise: Noise
     ) -> tuple[TrainState, BatchMeasures]:
-        step = objective(self._trials[0].spec.objective).step(self._network)
+        step = OBJECTIVES.find(self._trials[0].spec.objective).step(self._network)
         return step(constants, state, images, noise, functional_grad_and_value)
 
     def _pad_constants(self, trial: Trial) -> Any:

@@ -12,9 +12,9 @@ from trainer.data.base import ImageSet
 from trainer.data.drawn.rendered import Rendered, RenderedOn
 from trainer.errors import UserError
 from trainer.functional import adam, gates
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.networks.network import Network
-from trainer.objectives import Constants, objective
+from trainer.objectives import OBJECTIVES, Constants
 from trainer.objectives.gradients import grad_and_value
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 from trainer.spec import TrialSpec
@@ -53,7 +53,7 @@ class Trial:
                 f"data set {spec.dataset!r} changed: the trial was asked on content "
                 f"{spec.dataset_sha256[:12]}, found {dataset.sha256[:12]}"
             )
-        row = objective(spec.objective)
+        row = OBJECTIVES.find(spec.objective)
         row.check(spec)
         self.spec = spec
         self.device = device
@@ -128,5 +128,5 @@ def network_of(spec: TrialSpec, dataset: Dataset) -> Network:
     Raises:
         UserError: if the architecture is unknown or cannot take these images.
     """
-    build = architecture(spec.architecture).build
+    build = NETWORKS.find(spec.architecture).build
     return Network(partial(build, dataset.image_shape, spec.width, spec.layers))

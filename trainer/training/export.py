@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import UserError
-from trainer.networks import VAE, architecture
+from trainer.networks import NETWORKS, VAE
 from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
@@ -86,7 +86,7 @@ def load_model(path: Path | str) -> NarrowModel:
         spec = TrialSpec.from_json(model["spec"])
         gates = tensors.pop("gates")
         del tensors["gate_logits"]
-        build = architecture(spec.architecture).build
+        build = NETWORKS.find(spec.architecture).build
         vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
         vae.load_state_dict(tensors)
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -131,7 +131,7 @@ def send_data(names: Iterable[str], job: Job) -> dict[str, Parcel]:
 
     Those that come with the package, or are drawn, need nothing.
     """
-    rows = [data.info(name) for name in names]
+    rows = [data.DATASETS.find(name) for name in names]
     return {
         row.name: [ray.put(piece) for piece in pieces(row)]
         for row in rows
@@ -153,7 +153,7 @@ def receive_data(name: str, job: Job, parcels: Mapping[str, Parcel]) -> None:
     try:
         data.load(name, Path(job.data_dir) if job.data_dir else None)
     except MissingDataError:
-        unpack(data.info(name), (ray.get(piece) for piece in parcels[name]))
+        unpack(data.DATASETS.find(name), (ray.get(piece) for piece in parcels[name]))
 
 
 def complaint(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
