@@ -19,7 +19,7 @@ from trainer.errors import MissingDataError
 from trainer.networks import NETWORKS
 from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
-from trainer.step.program import Program
+from trainer.step.stepper import Stepper
 from trainer.step.trial import Trial, on_device
 
 TURN_SECONDS = 1.0
@@ -81,22 +81,22 @@ def plain_step(spec: TrialSpec, data: Dataset) -> Callable[[], None]:
     return take
 
 
-class Stepper:
+class StepCaller:
     """Takes, with each call, the next step of all trials, from their first on."""
 
-    def __init__(self, program: Program, trials: Sequence[Trial]) -> None:
-        self._program = program
-        self._joint = program.join([trial.initial_state() for trial in trials])
+    def __init__(self, stepper: Stepper, trials: Sequence[Trial]) -> None:
+        self._stepper = stepper
+        self._joint = stepper.join([trial.initial_state() for trial in trials])
         self._steps = [0] * len(trials)
 
     def __call__(self) -> None:
-        """Take it."""
-        self._joint, _ = self._program.advance(self._joint, self._steps)
+        """Take a step of every trial."""
+        self._joint, _ = self._stepper.advance(self._joint, self._steps)
         self._steps = [step + 1 for step in self._steps]
 
     def state(self, index: int) -> TrainState:
-        """Give the state that one of the trials has come to."""
-        return self._program.split(self._joint, index)
+        """Return one trial's present state."""
+        return self._stepper.split(self._joint, index)
 
 
 def seconds_per_call(

@@ -18,7 +18,8 @@ from trainer.hardware import choose_device, set_precision
 from trainer.networks import NETWORKS, choose_layers
 from trainer.objectives import OBJECTIVES
 from trainer.objectives.measures import CurvePoint
-from trainer.spec import TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, train
 

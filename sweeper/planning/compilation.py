@@ -36,11 +36,11 @@ def is_compiled(pack: Sequence[TrialSpec], device: str, wish: bool | None) -> bo
     Where nothing is wished (None), the spec alone decides, so that a run that was killed goes on
     as it began: a compiled step differs from a plain one in the last bits.
     """
-    from trainer.step.compiled import pays  # loads torch
+    from trainer.step.compiled import worth_compiling  # loads torch
 
     if len(pack) > 1 or device != "cpu":
         return False
-    return pays(pack[0]) if wish is None else wish
+    return worth_compiling(pack[0]) if wish is None else wish
 
 
 def check_compile(options: RunOptions, device: str) -> None:
@@ -114,7 +114,7 @@ def _main(arguments: Sequence[str]) -> None:
 
     from trainer import data
     from trainer.step.compiled import check_compiler
-    from trainer.step.program import program_of
+    from trainer.step.stepper import make_stepper
     from trainer.step.trial import Trial
 
     torch.set_num_threads(1)  # as in a worker: what is compiled depends on it
@@ -125,7 +125,7 @@ def _main(arguments: Sequence[str]) -> None:
     asked = TrialSpec.from_json(spec)
     dataset = data.load(asked.dataset, Path(*data_dir) if data_dir else None)
     trial = Trial(asked, dataset, torch.device("cpu"))
-    program_of([trial], compiled=True).advance(trial.initial_state(), [0])
+    make_stepper([trial], compiled=True).advance(trial.initial_state(), [0])
 
 
 if __name__ == "__main__":

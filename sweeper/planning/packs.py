@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from trainer.errors import UserError
-from trainer.spec import PACKED, TrialSpec
+from trainer.spec import PACK_KEY, TrialSpec
 
 AUTO = "auto"
 
-ALIKE = (*PACKED, "steps")
+ALIKE = (*PACK_KEY, "steps")
 """What the trials of a pack have in common here: they also end together."""
 
 Packs = tuple[tuple[TrialSpec, ...], ...]

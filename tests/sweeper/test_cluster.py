@@ -31,9 +31,8 @@ from sweeper.messages import Job
 from trainer import data
 from trainer.data.base import content_sha256
 from trainer.data.cache.store import conversion_folder
-from trainer.data.official.sources import cache_folder
 from trainer.errors import UserError
-from trainer.files import LocalFolder
+from trainer.files import LocalFolder, cache_folder
 from trainer.spec import TrialSpec
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
