@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.ledger.columns import TRIAL_SCHEMA
-from trainer.spec import TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)

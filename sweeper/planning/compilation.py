@@ -88,7 +88,7 @@ def _main(arguments: Sequence[str]) -> None:
 
     from trainer import data
     from trainer.step.compiled import check_compiler
-    from trainer.step.program import program_of
+    from trainer.step.stepper import make_stepper
     from trainer.step.trial import Trial
 
     torch.set_num_threads(1)  # as in a worker: what is compiled depends on it
@@ -99,7 +99,7 @@ def _main(arguments: Sequence[str]) -> None:
     asked = TrialSpec.from_json(spec)
     dataset = data.load(asked.dataset, Path(*data_dir) if data_dir else None)
     trial = Trial(asked, dataset, torch.device("cpu"))
-    program_of([trial], compiled=True).advance(trial.initial_state(), [0])
+    make_stepper([trial], compiled=True).advance(trial.initial_state(), [0])
 
 
 if __name__ == "__main__":

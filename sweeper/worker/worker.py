@@ -26,7 +26,8 @@ from sweeper.worker.compile import is_compiled
 from trainer import data
 from trainer.hardware import choose_device, set_precision
 from trainer.objectives.measures import CurvePoint
-from trainer.spec import Status, TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import Status, TrialSpec
 from trainer.step.trial import Trial, on_device
 from trainer.training.checkpoint import CheckpointFolder
 from trainer.training.export import model_file

@@ -31,9 +31,8 @@ from sweeper.messages import Job
 from trainer import data
 from trainer.data.base import content_sha256
 from trainer.data.cache.store import conversion_folder
-from trainer.data.official.sources import cache_folder
 from trainer.errors import UserError
-from trainer.files import LocalFolder
+from trainer.files import LocalFolder, cache_folder
 from trainer.spec import TrialSpec
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
@@ -247,7 +246,7 @@ def _node_with_a_checkpoint(
 
 def _keep_as_mnist(node: Node) -> tuple[Path, str]:
     """Put a converted data set of this name into a node's cache; gives its folder and hash."""
-    row = data.info("mnist")
+    row = data.DATASETS.find("mnist")
     images = np.random.default_rng(0).integers(0, 256, (300, 1, 28, 28), dtype=np.uint8)
     train, test = images[:200], images[200:]
     folder = node.home / "cache" / conversion_folder(row).relative_to(cache_folder().parent)

@@ -13,7 +13,7 @@ from sweeper.planning.pack_size import PACK_OUT_OF_SIGHT, pack_size
 from sweeper.run.record import RunOptions
 from sweeper.studies.base import StudyPlan
 from trainer import TrialSpec, data
-from trainer.step.memory import MOST
+from trainer.step.memory import MAX_PACK
 
 
 def _size(device: str, layers: int = 32, **options: object) -> int:
@@ -47,5 +47,5 @@ def test_on_the_gpus_of_a_cluster_it_is_fixed() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_this_machine_s_gpu_it_is_what_fits() -> None:
     small, large = _size("cuda"), _size("cuda", layers=2**14)
-    assert small == MOST
-    assert 1 <= large <= MOST
+    assert small == MAX_PACK
+    assert 1 <= large <= MAX_PACK

@@ -18,34 +18,20 @@ from trainer.data.sets.rooms import ROOMS
 from trainer.data.sets.shapes3d import SHAPES3D
 from trainer.data.sets.sprites import SPRITES
 from trainer.data.sets.tiles import TILES
-from trainer.errors import unknown_name
+from trainer.registry import Registry
 
-__all__ = ["DATASETS", "Dataset", "DatasetInfo", "Progress", "fetch", "info", "load"]
+__all__ = ["DATASETS", "Dataset", "DatasetInfo", "Progress", "fetch", "load"]
 
-DATASETS: dict[str, DatasetInfo] = {
-    "digits": DIGITS,
-    "mnist": MNIST,
-    "fashion-mnist": FASHION_MNIST,
-    "sprites": SPRITES,
-    "rooms": ROOMS,
-    "tiles": TILES,
-    "dsprites": DSPRITES,
-    "shapes3d": SHAPES3D,
-    "cars3d": CARS3D,
-    "cifar-10": CIFAR_10,
-    "cifar-100": CIFAR_100,
-}
-
-
-def info(name: str) -> DatasetInfo:
-    """Return the row of a data set.
-
-    Raises:
-        UserError: if there is no such data set.
-    """
-    if name not in DATASETS:
-        raise unknown_name("data set", name, DATASETS)
-    return DATASETS[name]
+DATASETS = Registry(
+    "data set",
+    {
+        row.name: row
+        for row in (
+            *(DIGITS, MNIST, FASHION_MNIST, SPRITES, ROOMS, TILES, DSPRITES, SHAPES3D, CARS3D),
+            *(CIFAR_10, CIFAR_100),
+        )
+    },
+)
 
 
 def load(name: str, data_dir: Path | None = None, progress: Progress | None = None) -> Dataset:
@@ -59,7 +45,7 @@ def load(name: str, data_dir: Path | None = None, progress: Progress | None = No
     Raises:
         UserError: if it is unknown, not on disk, or its files are not the official ones.
     """
-    return open_dataset(info(name), data_dir, progress)
+    return open_dataset(DATASETS.find(name), data_dir, progress)
 
 
 def fetch(
@@ -75,4 +61,4 @@ def fetch(
     Raises:
         UserError: if it is unknown, or a file cannot be downloaded, verified or written.
     """
-    return fetch_files(info(name), data_dir, progress)
+    return fetch_files(DATASETS.find(name), data_dir, progress)

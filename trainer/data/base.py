@@ -25,7 +25,7 @@ ImageSet: TypeAlias = Images | Rendered
 """Images that are stored, or made when asked for: `len`, `shape` and `[slice or index array]`."""
 
 _BLOCK = 4096  # images converted to float64 at a time
-_MANY, _SURVEYED = 100_000, 8192  # of more images than the first, the second stand for all
+_SURVEYED_FROM, _SURVEY_SIZE = 100_000, 8192  # of more images, so many stand for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,8 @@ class Dataset:
         very large set, some thousand images that are evenly spread over it stand for all.
         """
         images = self.train
-        if len(images) > _MANY:
-            images = images[spread(len(images), _SURVEYED)]
+        if len(images) > _SURVEYED_FROM:
+            images = images[spread(len(images), _SURVEY_SIZE)]
         count = len(images)
         pixel_sums = np.zeros(math.prod(self.image_shape))
         squares = 0.0

@@ -129,7 +129,7 @@ def send_data(job: Job) -> dict[str, Parcel]:
 
     Those that come with the package, or are drawn, need nothing.
     """
-    rows = [data.info(name) for name in job.datasets]
+    rows = [data.DATASETS.find(name) for name in job.datasets]
     return {
         row.name: [ray.put(piece) for piece in pieces(row)]
         for row in rows
@@ -152,7 +152,7 @@ def receive_data(spec: TrialSpec, job: Job, parcels: Mapping[str, Parcel]) -> No
     try:
         data.load(name, job.options.data_dir)
     except MissingDataError:
-        unpack(data.info(name), (ray.get(piece) for piece in parcels[name]))
+        unpack(data.DATASETS.find(name), (ray.get(piece) for piece in parcels[name]))
 
 
 def node_problem(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:

@@ -11,12 +11,12 @@ import torch
 from sklearn.datasets import load_digits
 
 from sweeper.studies.ranges import parse_floats
-from trainer.data import DATASETS, fetch, info, load
+from trainer.data import DATASETS, fetch, load
 from trainer.data.base import Dataset, content_sha256
 from trainer.data.drawn.rendered import spread
 from trainer.data.official.sources import locate, search_folders
 from trainer.errors import UserError
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
 
@@ -35,7 +35,7 @@ def load_real(tmp_path_factory):
             patch.delenv("SWEEPER_DATA", raising=False)
             data_dir = DATA_DIR if DATA_DIR.is_dir() else None
             folders = search_folders(name, data_dir)
-            if not all(locate(file, folders) for file in info(name).files):
+            if not all(locate(file, folders) for file in DATASETS.find(name).files):
                 pytest.skip(f"the files of {name} are not on this machine")
             return load(name, data_dir)
 
@@ -44,7 +44,7 @@ def load_real(tmp_path_factory):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_row(name):
-    row = info(name)
+    row = DATASETS.find(name)
     assert row.name == name
     assert "\n" not in row.summary
     assert list(row.budgets) == ["quick", "standard", "paper"]
@@ -62,7 +62,7 @@ def test_row(name):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_content(name, load_real):
-    row, dataset = info(name), load_real(name)
+    row, dataset = DATASETS.find(name), load_real(name)
     assert dataset.name == name
     assert dataset.levels == row.levels
     assert dataset.image_shape == row.image_shape
@@ -84,17 +84,17 @@ def test_mean_image_sse_is_that_of_the_definition(name, load_real):
     pixels = sample.train / sample.levels
     expected = ((pixels - pixels.mean(axis=0)) ** 2).sum(axis=(1, 2, 3)).mean()
     assert sample.mean_image_sse == pytest.approx(expected, rel=1e-12)
-    assert dataset.mean_image_sse > max(parse_floats(info(name).default_taus)) * 0.9
+    assert dataset.mean_image_sse > max(parse_floats(DATASETS.find(name).default_taus)) * 0.9
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_trial_can_ask_for_it(name, load_real):
-    row, dataset = info(name), load_real(name)
+    row, dataset = DATASETS.find(name), load_real(name)
     spec = TrialSpec(
         dataset=name,
         dataset_sha256=dataset.sha256,
         architecture=row.architecture,
-        layers=architecture(row.architecture).default_layers(row.image_shape),
+        layers=NETWORKS.find(row.architecture).default_layers(row.image_shape),
         tau=parse_floats(row.default_taus)[0],
         width=row.width,
         seed=0,
@@ -131,7 +131,7 @@ def test_real_mnist(load_real):
 
 
 def test_an_unknown_name_gets_a_suggestion():
-    for use in (info, load, fetch):
+    for use in (DATASETS.find, load, fetch):
         with pytest.raises(UserError, match="unknown data set 'minst'; did you mean 'mnist'"):
             use("minst")
 

@@ -16,9 +16,9 @@ import numpy as np
 from trainer.data.base import Dataset, DatasetInfo, content_sha256
 from trainer.data.cache.convert import convert
 from trainer.data.cache.stream import Stream
-from trainer.data.official.sources import Progress, cache_folder, locate, search_folders, verify
+from trainer.data.official.sources import Progress, locate, search_folders, verify
 from trainer.errors import MissingDataError, UserError
-from trainer.files import write_atomic
+from trainer.files import cache_folder, write_atomic
 
 _FORMAT = 1  # raise it when the same files are to be converted differently
 _VERIFIED = "verified.json"

@@ -48,7 +48,7 @@ def split_stream(images: Stream, held_out: int) -> tuple[Stream, Stream]:
     return part(~test), part(test)
 
 
-def damaged(path: Path, what: str, expected: str, found: object) -> UserError:
+def damaged_file_error(path: Path, what: str, expected: str, found: object) -> UserError:
     """Build the error for a file that is not what its name says."""
     reason = " ".join(str(found).split())
     return UserError(
@@ -57,7 +57,7 @@ def damaged(path: Path, what: str, expected: str, found: object) -> UserError:
     )
 
 
-def missing_reader(dataset: str, package: str) -> UserError:
+def missing_package_error(dataset: str, package: str) -> UserError:
     """Build the error for files that an optional package is needed to read."""
     return UserError(
         f"data set {dataset!r} needs the package {package!r} to read its files, found none; "

@@ -14,13 +14,13 @@ from trainer.data.base import DatasetInfo
 from trainer.data.official.sources import (
     Progress,
     SourceFile,
-    cache_folder,
     find_fault,
     locate,
     search_folders,
     verify,
 )
 from trainer.errors import UserError
+from trainer.files import cache_folder
 
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30

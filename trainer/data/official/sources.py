@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from trainer.errors import UserError
+from trainer.files import cache_folder
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with what is under way, the bytes done and the bytes in all (None if not known)."""
@@ -50,14 +51,6 @@ class SourceFile:
     def accepted_names(self) -> tuple[str, ...]:
         """The names under which it is looked for, the preferred one first."""
         return (self.name, self.plain_name) if self.of_content else (self.name,)
-
-
-def cache_folder() -> Path:
-    """Return the folder of this user in which downloads and conversions are kept."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says that a relative path is to be ignored.
-    base = configured if configured.is_absolute() else Path.home() / ".cache"
-    return base / "bottleneck-sweeper"
 
 
 def search_folders(name: str, data_dir: Path | None) -> list[Path]:

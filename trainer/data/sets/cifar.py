@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.base import DatasetInfo, Images
-from trainer.data.cache.stream import Stream, damaged
+from trainer.data.cache.stream import Stream, damaged_file_error
 from trainer.data.official.archive import read_members
 from trainer.data.official.sources import SourceFile
 
@@ -84,9 +84,11 @@ def _records(
 ) -> Images:
     size = count * (layout.labels + _PIXELS)
     if name not in content:
-        raise damaged(path, "CIFAR archive", f"{name} in it", "none")
+        raise damaged_file_error(path, "CIFAR archive", f"{name} in it", "none")
     if len(content[name]) != size:
-        raise damaged(path, "CIFAR archive", f"{size} bytes in {name}", len(content[name]))
+        raise damaged_file_error(
+            path, "CIFAR archive", f"{size} bytes in {name}", len(content[name])
+        )
     records = np.frombuffer(content[name], np.uint8).reshape(count, -1)
     return records[:, layout.labels :].reshape(count, 3, _SIDE, _SIDE)
 

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from trainer.data.base import DatasetInfo, Images
-from trainer.data.cache.stream import Stream, damaged, split_stream
+from trainer.data.cache.stream import Stream, damaged_file_error, split_stream
 from trainer.data.official.sources import SourceFile
 from trainer.data.sets.sprites import HELD_OUT, SIDE, SPRITES
 
@@ -35,11 +35,13 @@ def read_images(path: Path, count: int) -> Stream:
         with zipfile.ZipFile(path) as archive, archive.open(_MEMBER) as member:
             found, in_columns, dtype = _header(member)
     except KeyError as error:
-        raise damaged(path, "dSprites .npz", f"{_MEMBER} in it", "none") from error
+        raise damaged_file_error(path, "dSprites .npz", f"{_MEMBER} in it", "none") from error
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
-        raise damaged(path, "dSprites .npz", "a zip file", error) from error
+        raise damaged_file_error(path, "dSprites .npz", "a zip file", error) from error
     if found != shape or in_columns or dtype != np.uint8:
-        raise damaged(path, "dSprites .npz", f"images {shape} of uint8", f"{found} of {dtype}")
+        raise damaged_file_error(
+            path, "dSprites .npz", f"images {shape} of uint8", f"{found} of {dtype}"
+        )
     return Stream((count, 1, SIDE, SIDE), lambda: _blocks(path, count))
 
 
@@ -63,7 +65,7 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
             if member.read(1):  # to read past the end also checks the checksum
                 raise ValueError("more")
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
-        raise damaged(path, "dSprites .npz", f"{count} images", error) from error
+        raise damaged_file_error(path, "dSprites .npz", f"{count} images", error) from error
 
 
 def _read(paths: Sequence[Path]) -> tuple[Stream, Stream]:
