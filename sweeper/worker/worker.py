@@ -97,7 +97,7 @@ def run_pack(specs: Sequence[TrialSpec], job: Job, telling: Telling) -> None:
 
 def _trials(specs: Sequence[TrialSpec], job: Job) -> list[Trial]:
     data_dir = Path(job.data_dir) if job.data_dir else None
-    dataset = data.load(specs[0].dataset, data_dir)
+    dataset = data.open_content(specs[0].dataset_sha256, specs[0].dataset, data_dir)
     device = choose_device(job.device)
     images = on_device(dataset.train, device)
     return [Trial(spec, dataset, device, images=images) for spec in specs]

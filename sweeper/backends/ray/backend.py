@@ -40,7 +40,7 @@ from sweeper.backends.base import ATTEMPTS, TRIALS_PER_GPU, Listener
 from sweeper.backends.ray import liveness
 from sweeper.backends.ray.callbacks import AllStopped, Bridge, title_of, trial_name
 from sweeper.backends.ray.cluster import (
-    Parcel,
+    Bundle,
     check_nodes,
     find_head,
     receive_data,
@@ -87,7 +87,7 @@ class RayBackend:
     ) -> None:
         self._joined = address is not None
         self._on_lost = on_lost
-        self._parcels: dict[str, Parcel] = {}
+        self._bundles: dict[str, Bundle] = {}
         share_one_heap()
         self._dashboard = _connect(address, device, workers)
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -124,13 +124,14 @@ class RayBackend:
         """
         if self._joined:
             check_nodes(job)
-            names = {spec.dataset for pack in packs for spec in pack} - self._parcels.keys()
-            self._parcels |= send_data(names, job)
+            names = {spec.dataset_sha256: spec.dataset for pack in packs for spec in pack}
+            unsent = {key: names[key] for key in names.keys() - self._bundles.keys()}
+            self._bundles |= send_data(unsent, job)
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(open_folder(job.folder), job.run)
         bridge = Bridge(packs, job, Metered(packs, job, listener), stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(packs, job, self._parcels), self._share),
+            tune.with_resources(_trainable(packs, job, self._bundles), self._share),
             param_space={
                 "pack": tune.grid_search([[spec.to_json() for spec in pack] for pack in packs])
             },
@@ -205,8 +206,8 @@ def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
-    def sweeper_trial(config: dict[str, Any], parcels: Mapping[str, Parcel]) -> None:
+def _trainable(packs: Packs, job: Job, bundles: Mapping[str, Bundle]) -> Any:
+    def sweeper_trial(config: dict[str, Any], bundles: Mapping[str, Bundle]) -> None:
         specs = [TrialSpec.from_json(text) for text in config["pack"]]
         title = f"{job.study} {title_of(specs)}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
@@ -226,7 +227,7 @@ def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
         try:
             if should_stop():
                 raise Interrupted
-            receive_data(specs[0].dataset, job, parcels)
+            receive_data(specs[0], job, bundles)
             run_pack(specs, job, telling)
         except Interrupted:
             tune.report({"event": "interrupted"})
@@ -235,7 +236,7 @@ def _trainable(packs: Packs, job: Job, parcels: Mapping[str, Parcel]) -> Any:
     # it says what all of them have in common.
     datasets = sorted({spec.dataset for pack in packs for spec in pack})
     sweeper_trial.__name__ = "-".join([job.study, *datasets])
-    return tune.with_parameters(sweeper_trial, parcels=parcels)
+    return tune.with_parameters(sweeper_trial, bundles=bundles)
 
 
 class _Reports:
