@@ -97,7 +97,8 @@ def _main(arguments: Sequence[str]) -> None:
         return
     spec, *data_dir = arguments
     asked = TrialSpec.from_json(spec)
-    dataset = data.load(asked.dataset, Path(*data_dir) if data_dir else None)
+    folder = Path(*data_dir) if data_dir else None
+    dataset = data.open_content(asked.dataset_sha256, asked.dataset, folder)
     trial = Trial(asked, dataset, torch.device("cpu"))
     make_stepper([trial], compiled=True).advance(trial.initial_state(), [0])
 

@@ -43,7 +43,7 @@ def load_real(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_row(name):
+def test_a_row_is_complete_and_its_values_fit_together(name):
     row = DATASETS.find(name)
     assert row.name == name
     assert "\n" not in row.summary
@@ -53,7 +53,7 @@ def test_row(name):
     assert len(row.image_shape) == 3
     assert len(parse_floats(row.default_taus)) >= 5
     assert list(row.paper_taus) == sorted(set(row.paper_taus))
-    for file in row.files:
+    for file in (*row.files, *row.label_files):
         assert file.urls
         assert all(url.endswith(f"/{file.name}") for url in file.urls)
         assert all(url.startswith(("https://", "http://")) for url in file.urls)
@@ -61,7 +61,7 @@ def test_row(name):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_content(name, load_real):
+def test_the_images_are_what_the_row_says(name, load_real):
     row, dataset = DATASETS.find(name), load_real(name)
     assert dataset.name == name
     assert dataset.levels == row.levels
@@ -75,6 +75,19 @@ def test_content(name, load_real):
         assert 0.95 * dataset.levels < seen.max() <= dataset.levels
     assert dataset.sha256 == content_sha256(dataset.train, dataset.test, dataset.levels)
     assert load_real(name).sha256 == dataset.sha256
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_labels_are_one_row_an_image(name, load_real):
+    dataset = load_real(name)
+    if dataset.labels is None:
+        pytest.skip(f"{name} has no labels here")
+    for labels, images in zip(
+        (dataset.labels.train, dataset.labels.test), (dataset.train, dataset.test), strict=True
+    ):
+        assert labels.shape[:1] == images.shape[:1]
+        assert labels.min() >= 0
+    assert dataset.sha256 == content_sha256(dataset.train, dataset.test, dataset.levels)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -128,6 +141,9 @@ def test_real_mnist(load_real):
     assert dataset.train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     assert dataset.mean_image_sse == pytest.approx(52.7, abs=0.1)
     assert isinstance(dataset.train, np.memmap)  # mapped, not read: a second load costs nothing
+    if dataset.labels is not None:
+        assert dataset.labels.train[:5].tolist() == [5, 0, 4, 1, 9]
+        assert dataset.labels.test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
 def test_an_unknown_name_gets_a_suggestion():

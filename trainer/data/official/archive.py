@@ -11,7 +11,7 @@ from trainer.data.cache.stream import damaged_file_error
 
 
 def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Give the regular files of a .tar.gz whose name (`folder/file`) is wanted, in its order.
+    """Yield the wanted regular files of a .tar.gz, as (`folder/file`, content), in its order.
 
     Raises:
         UserError: if it is no tar archive, or ends early; names the file and what was found.

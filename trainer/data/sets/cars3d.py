@@ -15,10 +15,10 @@ import numpy as np
 from trainer.data.base import DatasetInfo, Images
 from trainer.data.cache.stream import (
     Stream,
+    as_stream,
     damaged_file_error,
     missing_package_error,
     split_stream,
-    whole,
 )
 from trainer.data.official.archive import read_members
 from trainer.data.official.sources import SourceFile
@@ -90,7 +90,7 @@ def _shrunk(mesh: Images) -> Images:
 
 def _read(paths: Sequence[Path]) -> tuple[Stream, Stream]:
     (path,) = paths
-    return split_stream(whole(read_cars(path)), _HELD_OUT)
+    return split_stream(as_stream(read_cars(path)), _HELD_OUT)
 
 
 CARS3D = DatasetInfo(
