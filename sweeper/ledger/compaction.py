@@ -101,9 +101,8 @@ def _write(folder: Folder, batch: str, table: pa.Table) -> None:
     name = content_name(f"volume-{batch}", content, ".parquet")
     folder.write(name, content)
     try:
-        same = decode(read_checked(folder, name), ["trial_id"])["trial_id"].equals(
-            table["trial_id"]
-        )
+        found = decode(read_checked(folder, name), ["trial_id"])
+        same = found["trial_id"].equals(table["trial_id"])
     except ValueError:
         same = False
     if not same:
