@@ -13,7 +13,7 @@ import pytest
 import torch
 from members import CPU, assert_same, hooks_in, interrupt, others, trials_of
 
-from trainer import TrialSpec, data
+from trainer import TrialSpec
 from trainer.data import Dataset
 from trainer.errors import UserError
 from trainer.objectives import OBJECTIVES
@@ -55,12 +55,11 @@ def test_it_is_the_plain_step(objective: str, kind: tuple[Dataset, TrialSpec]) -
         assert_same(one, other, rtol=1e-7, atol=1e-9)
 
 
-def test_drawn_images_in_another_layout_are_taken(make_spec: Any) -> None:
-    """Of rooms, batches come with their colours innermost; the state comes from anywhere."""
-    rooms = data.load("rooms")
+def test_drawn_images_in_another_layout_are_taken(shades: Dataset, make_spec: Any) -> None:
+    """Batches come with their colours innermost; the state comes from anywhere."""
     changes = {"architecture": "conv64", "layers": (4, 4, 4, 4), "batch_size": 8}
-    spec = make_spec(dataset="rooms", dataset_sha256=rooms.sha256, **changes)
-    (trial,) = trials_of([spec], rooms)
+    spec = make_spec(dataset="shades", dataset_sha256=shades.sha256, **changes)
+    (trial,) = trials_of([spec], shades)
     (one,), (other,) = (
         _states(program, trial, 1)
         for program in (make_stepper([trial], compiled=True), SingleStepper(trial))

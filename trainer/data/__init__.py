@@ -16,7 +16,6 @@ from trainer.data.sets.digits import DIGITS
 from trainer.data.sets.dsprites import DSPRITES
 from trainer.data.sets.fashion_mnist import FASHION_MNIST
 from trainer.data.sets.mnist import MNIST
-from trainer.data.sets.rooms import ROOMS
 from trainer.data.sets.shapes3d import SHAPES3D
 from trainer.data.sets.sprites import SPRITES
 from trainer.data.sets.tiles import TILES
@@ -30,7 +29,7 @@ DATASETS = Registry(
     {
         row.name: row
         for row in (
-            *(DIGITS, MNIST, FASHION_MNIST, SPRITES, ROOMS, TILES, DSPRITES, SHAPES3D, CARS3D),
+            *(DIGITS, MNIST, FASHION_MNIST, SPRITES, TILES, DSPRITES, SHAPES3D, CARS3D),
             *(CIFAR_10, CIFAR_100),
         )
     },
