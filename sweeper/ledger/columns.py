@@ -47,6 +47,7 @@ TRIAL_SCHEMA = pa.schema(
         ("spec", pa.string()),  # JSON: the whole TrialSpec
         ("precision", pa.string()),  # float32 or tf32: what float32 numbers were multiplied in
         ("compiled", pa.bool_()),  # whether the training step was
+        ("parent", pa.string()),  # the trial whose error became this one's τ
     ]
 )
 """One row per finished trial, in `trials/<id>.parquet`."""

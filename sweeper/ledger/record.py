@@ -26,6 +26,8 @@ class TrialRecord:
     finished_at: datetime
     versions: dict[str, str]
     pack_size: int = 1
+    parent: str | None = None
+    """The id of the trial whose `train_sse` became this one's τ."""
     curves: pa.Table | None = None
     """With `CURVE_SCHEMA`; None for a trial that failed before its first step."""
     model: bytes | None = None
@@ -41,6 +43,7 @@ class TrialRecord:
             "study": self.study,
             "lambda": result.multiplier,
             "pack_size": self.pack_size,
+            "parent": self.parent,
             "attempts": self.attempts,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
