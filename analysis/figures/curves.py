@@ -32,9 +32,9 @@ MAX_TRIALS, CHOSEN_TRIALS = 60, 20
 of hundreds of figures."""
 
 MARGINS = {
-    "left": 0.105,
+    "left": 0.115,
     "right": 0.985,
-    "top": 0.87,
+    "top": 0.885,
     "bottom": 0.105,
     "wspace": 0.28,
     "hspace": 0.2,
