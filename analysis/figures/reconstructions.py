@@ -135,7 +135,7 @@ def enlarge(images: np.ndarray) -> np.ndarray:
 
 
 def _stack(images: np.ndarray) -> np.ndarray:
-    """Put images below each other, enlarged, with white between them."""
+    """Stack images below each other, enlarged, with white between them."""
     large = enlarge(images)
     gap = np.full_like(large[:, : MIN_SIDE // 12], 255)
     return np.concatenate([large, gap], axis=1).reshape(-1, *large.shape[2:])[: -gap.shape[1]]

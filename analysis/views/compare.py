@@ -38,7 +38,7 @@ def compute(study: StudyData) -> StudyReport:
 
 
 def _answer(study: StudyData, outcomes: Sequence[Outcome]) -> Answer:
-    """Say how many dimensions each τ keeps."""
+    """Describe how many dimensions each τ keeps."""
     kept = [
         f"{number(outcome.gates.median)} of {outcome.width} dimensions at τ = {outcome.tau:g}"
         for outcome in outcomes

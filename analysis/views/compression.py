@@ -58,7 +58,7 @@ def compute(study: StudyData) -> StudyReport:
 
 
 def _answer(study: StudyData, pairs: Sequence[Pair], lines: Sequence[TableLine]) -> Answer:
-    """Say what is left of 2n."""
+    """Describe what is left of 2n."""
     ended = [line for line in lines if line.gates[-1] is not None]
     if not ended:
         return _answer_without_end(study, pairs)
@@ -80,7 +80,7 @@ def _answer_without_end(study: StudyData, pairs: Sequence[Pair]) -> Answer:
 
 
 def _line_by_line(lines: Sequence[TableLine]) -> str:
-    """Say what is left of each 2n, the lines being of one data set."""
+    """Describe what is left of 2n in each line, all of one data set."""
     dataset = lines[0].dataset
     kept = [
         f"{number(held.median)} of {line.width} dimensions where {line.size} would do"
@@ -151,7 +151,7 @@ def _grid(pairs: Sequence[Pair], lines: Sequence[TableLine]) -> Grid:
 
 
 def _readings(lines: Sequence[TableLine], mark: int) -> list[str]:
-    """Write a column of gates, with an asterisk where not all the seeds that were read held τ."""
+    """Return a column of gates, with an asterisk where some of the seeds did not hold τ."""
     cells = column([line.gates[mark] for line in lines])
     return [
         f"{cell}*" if line.missed[mark] else cell for cell, line in zip(cells, lines, strict=True)

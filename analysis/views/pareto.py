@@ -43,7 +43,7 @@ def compute(study: StudyData) -> StudyReport:
 
 
 def _answer(study: StudyData, front: FrontData) -> Answer:
-    """Say how many dimensions suffice, as far as the study shows."""
+    """Describe how many dimensions suffice, as far as the study shows."""
     points, point = front.front, _recommended(front)
     if not points:
         return _answer_without_front(study)

@@ -57,7 +57,7 @@ def compute(study: StudyData) -> StudyReport:
 
 
 def _answer(study: StudyData, outcomes: Sequence[Outcome]) -> Answer:
-    """Say how far the gates closed, where τ is held."""
+    """Describe how far the gates closed, where τ is held."""
     reason = f"How the trials ended: {statuses(study.trials['status'])}.{study.medians_note}"
     if all(outcome.gates is None for outcome in outcomes):
         return Answer(f"No trial on {study.dataset} came to its end.", reason)

@@ -184,7 +184,7 @@ def test_a_baseline_without_a_gated_trial_has_the_reason_as_status(
         diverged(0, width=4, **spec),
         failed(0, width=5, **spec),
     ]
-    found = pairs_of(study_of(baselines, waiting=["a sequel", "another"]))
+    found = pairs_of(study_of(baselines, waiting=["a gated trial", "another"]))
     assert [each.status for each in found] == ["waiting", "baseline diverged", "baseline failed"]
     assert [math.isnan(each.error) for each in found] == [False, True, True]
 
@@ -222,7 +222,7 @@ def test_seeds_that_held_tau_are_summarised_apart(study_of, pair):
     ]  # fmt: skip
     assert large.held == (None, None, None)
     assert small.missed == large.missed == (True, True, True)
-    (unread,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
+    (unread,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a gated trial"])))
     assert unread.missed == (False, False, False)
 
 
@@ -256,7 +256,7 @@ def test_seeds_are_summarised_by_medians_and_ranges(study_of, pair):
 
 
 def test_readings_without_any_seed_are_none(study_of, pair):
-    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
+    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a gated trial"])))
     assert line.gates == (None, None, None)
     assert line.error is not None
 

@@ -68,7 +68,8 @@ def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed)
 
 def test_waiting_trials_count_as_missing(study_of, trial):
     assert (
-        "2 of the 3 trials" in only(study_of([trial(1.5)], waiting=["a sequel", "another"])).title
+        "2 of the 3 trials"
+        in only(study_of([trial(1.5)], waiting=["a gated trial", "another"])).title
     )
 
 
