@@ -1,4 +1,4 @@
-"""What a study varies besides the seed: groups, labels, headings and file names come from here.
+"""What a study varies besides the seed: groups, labels, cells and file names come from here.
 
 Trials that agree on all axes differ in their seed only: they are repetitions of one experiment.
 A row is whatever has the axes' columns as keys: a trial, or the fields of a point computed here.
@@ -60,6 +60,11 @@ def label(row: Row) -> str:
 def trial_label(row: Row) -> str:
     """Return how a person tells a trial from its neighbours: `τ=1.5 width=16 seed=0`."""
     return f"{label(row)} seed={row['seed']}"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's values on the axes as a table shows them, under `HEADINGS`."""
+    return tuple(f"{row[column]:g}" for column in COLUMNS)
 
 
 def stem(row: Row) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.axes import COLUMNS, HEADINGS
+from analysis import axes
 from analysis.computed.outcomes import Outcome
 from analysis.format import listed, statuses
 from analysis.grid import Grid, GridRow, column
@@ -46,8 +46,6 @@ def outcome_grid(
         remark: returns what to write behind the status.
     """
     cells = zip(
-        [f"{outcome.tau:g}" for outcome in outcomes],
-        [str(outcome.width) for outcome in outcomes],
         column([outcome.gates for outcome in outcomes]),
         column([outcome.error for outcome in outcomes]),
         [str(len(outcome.statuses)) for outcome in outcomes],
@@ -57,10 +55,10 @@ def outcome_grid(
     return Grid(
         name="outcomes",
         title="Results by τ",
-        columns=(*HEADINGS, "open gates", "held-out sse", "seeds", "status"),
+        columns=(*axes.HEADINGS, "open gates", "held-out sse", "seeds", "status"),
         rows=tuple(
-            GridRow(row, faint=not outcome.held)
-            for row, outcome in zip(cells, outcomes, strict=True)
+            GridRow(axes.cells(vars(outcome)) + measured, faint=not outcome.held)
+            for outcome, measured in zip(outcomes, cells, strict=True)
         ),
         data=pd.DataFrame([_record(outcome) for outcome in outcomes]),
         text=frozenset({"status"}),
@@ -76,7 +74,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "test_sse_mean": outcome.error_mean,
     }
     record = {
-        **{name: getattr(outcome, name) for name in COLUMNS},
+        **{name: getattr(outcome, name) for name in axes.COLUMNS},
         "held": outcome.held,
         "seeds": len(outcome.statuses),
         "status": statuses(outcome.statuses),

@@ -14,7 +14,7 @@ from analysis.figures import Plot, plots
 from analysis.figures.curves import choose_trials, curve_figures
 from analysis.figures.front import front_figures
 from analysis.figures.reconstructions import compute_reconstructions
-from analysis.format import aligned, number
+from analysis.format import aligned
 from analysis.grid import Grid, GridRow, column, spread
 from analysis.paper import FIGURE_2, PaperValue, compare_with_paper, original
 from analysis.study_data import StudyData
@@ -105,8 +105,7 @@ def _front_grid(front: FrontData) -> Grid:
     rows = []
     for point, error in zip(points, errors, strict=True):
         cells = [
-            number(point.tau),
-            str(point.width),
+            *axes.cells(vars(point)),
             spread(point.gates_over_seeds),
             error,
             mean(point.test_sse_mean),

@@ -95,8 +95,8 @@ def milestone_grid(trajectories: Sequence[Trajectory]) -> Grid:
         name: [trajectory.at(step, name) for trajectory, step in stops]
         for name in MILESTONE_MEASURES
     }
-    names = axes.HEADINGS if len(trajectories) > 1 else ()
-    experiments = [(f"{each.tau:g}", str(each.width))[: len(names)] for each, _ in stops]
+    several = len(trajectories) > 1
+    experiments = [axes.cells(vars(each)) if several else () for each, _ in stops]
     cells = zip(
         [f"{step:,}" for _, step in stops],
         column(measured["error"]),
@@ -109,8 +109,18 @@ def milestone_grid(trajectories: Sequence[Trajectory]) -> Grid:
     return Grid(
         name="milestones",
         title="Milestones",
-        columns=(*names, "step", "error", "open gates", "Σσ(kγ)", "λ'", "% within τ"),
-        rows=tuple(GridRow(own + row) for own, row in zip(experiments, cells, strict=True)),
+        columns=(
+            *(axes.HEADINGS if several else ()),
+            "step",
+            "error",
+            "open gates",
+            "Σσ(kγ)",
+            "λ'",
+            "% within τ",
+        ),
+        rows=tuple(
+            GridRow(experiment + row) for experiment, row in zip(experiments, cells, strict=True)
+        ),
         data=pd.DataFrame([_record(trajectory, step) for trajectory, step in stops]),
         note="Error: its moving average. Σσ(kγ): the gates, each between 0 (closed) and 1 (open). "
         "Within τ: of the images of this step. With several seeds: the median and, in brackets, "
