@@ -29,7 +29,7 @@ import pytest
 import torch
 from study import start, wait_for
 
-from analysis import Study
+from analysis import StudyData
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import read_saved
 from trainer.data.official.archive import read_members
@@ -125,7 +125,7 @@ def test_a_bomb_in_place_of_a_studys_files_is_passed_over(finished: Path, fuse: 
             (folder / name).write_bytes(_written(write, fuse))
             ledger = Ledger(folder)
             with contextlib.suppress(UserError):
-                Study.read(ledger)
+                StudyData.read(ledger)
                 for trial_id in ledger.finished():
                     ledger.curve(trial_id)
                     ledger.sample(trial_id)

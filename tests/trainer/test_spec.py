@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -78,25 +76,3 @@ def test_statuses_are_decided_in_their_order(
         "settled_step": 100,
     }  # fmt: skip
     assert decide(make_spec(tau=2.0, steps=200), **(settled | seen)) is status
-
-
-@pytest.mark.parametrize(
-    ("module", "barred"),
-    [
-        ("trainer", {"torch", "ray", "pandas", "matplotlib"}),
-        ("trainer.data", {"torch", "ray", "pandas", "sklearn"}),
-        ("trainer.training.loop", {"ray", "pandas", "matplotlib", "pyarrow", "sweeper"}),
-        ("trainer.__main__", {"ray", "pandas", "matplotlib", "pyarrow", "sweeper"}),
-        ("sweeper.cli.app", {"torch", "ray", "matplotlib"}),
-        ("sweeper.backends.local", {"ray"}),
-        ("analysis", {"torch", "ray"}),
-        ("analysis.figures.contact_sheet", {"torch", "ray"}),
-    ],
-)
-def test_imports_go_one_way(module: str, barred: set[str]) -> None:
-    program = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert barred.isdisjoint(loaded)
-    assert module.split(".")[0] in loaded
