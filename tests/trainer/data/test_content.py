@@ -131,7 +131,9 @@ def test_official_files_are_opened_by_their_row_where_nothing_is_stored(
 
 
 def test_unknown_content_of_an_unknown_name_is_missing():
-    with pytest.raises(MissingDataError, match="'mine' with content abababababab is not on this"):
+    with pytest.raises(
+        MissingDataError, match=r"unknown data set 'mine' .* no data with content abababababab"
+    ):
         open_content("ab" * 32, "mine")
 
 
