@@ -24,7 +24,7 @@ class Status(enum.StrEnum):
     """How a trial ended. Only feasible trials are points of the front."""
 
     FEASIBLE = "feasible"
-    """τ is held, or is 0 (no bound), and the gates have come to rest."""
+    """τ is held, or is 0 (no bound), and the gates are settled."""
     UNSETTLED = "unsettled"
     """τ is held, but a gate is undecided or moved in the last tenth of the steps."""
     INFEASIBLE = "infeasible"
@@ -125,7 +125,7 @@ class TrialSpec:
 
     @property
     def label(self) -> str:
-        """What tells this trial from the others of its study, for people."""
+        """A short description, for people, that is unique within a study."""
         return f"τ={self.tau:.4g} width={self.width} seed={self.seed}"
 
     def to_json(self) -> str:
