@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.format import count
 from analysis.study_data import Study
-from trainer.spec import Status
+from trainer.verdict import Status
 
 ADVICE = {
     Status.FAILED: "Read the error, then run the same command again: it trains only what is "

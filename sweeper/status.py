@@ -13,7 +13,7 @@ from typing import Any
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Saved, read_saved
 from sweeper.run.record import KILLED, RUNNING
-from trainer.spec import Status
+from trainer.verdict import Status
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.seeds import Spread, upper_median
-from trainer.spec import Status
+from trainer.verdict import Status
 
 STRAIGHT = 0.05
 """A front whose points all lie within this distance of a straight line (unit square) has no knee.

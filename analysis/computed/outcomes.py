@@ -12,7 +12,7 @@ from analysis.format import listed, statuses
 from analysis.grid import Grid, GridRow, column
 from analysis.seeds import Spread
 from analysis.study_data import Study
-from trainer.spec import Status
+from trainer.verdict import Status
 
 HELD = (Status.FEASIBLE, Status.UNSETTLED)
 """The statuses of trials that hold τ at their end."""

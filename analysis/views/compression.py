@@ -19,7 +19,7 @@ from analysis.grid import Grid, GridRow, column
 from analysis.paper import TABLE_1, Quantity, original
 from analysis.study_data import Study
 from analysis.views.base import View
-from trainer.spec import Status
+from trainer.verdict import Status
 
 NEAR = 2
 """How many dimensions more or less than n are still called close."""

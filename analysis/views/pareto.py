@@ -13,7 +13,7 @@ from analysis.paper import FIGURE_2, Quantity, original
 from analysis.study_data import Study
 from analysis.views.base import View
 from analysis.warnings import ADVICE, few_seeds
-from trainer.spec import Status
+from trainer.verdict import Status
 
 PAPER_WIDTH = 32
 

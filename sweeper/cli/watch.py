@@ -16,7 +16,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Saved
 from sweeper.ledger.units import roughly
 from sweeper.status import StudyStatus, read_status
-from trainer.spec import Status
+from trainer.verdict import Status
 
 LOOK_SECONDS = 2.0
 """Between two looks at the folder, at least: more where looking takes long."""

@@ -15,7 +15,7 @@ from analysis.figures.comparison import compute_comparison
 from analysis.figures.curves import SAMPLES, compute_curves, sse_limit
 from analysis.figures.front import compute_front_figure
 from analysis.figures.reconstructions import choose, compute_reconstructions
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from analysis.seeds import Spread
 from analysis.views import view_of
 from sweeper.studies import compression, trajectory
 from trainer import data
-from trainer.spec import Status
+from trainer.verdict import Status
 
 PAPER_SETTING = {
     "dataset_sha256": "ab" * 32,

@@ -13,7 +13,7 @@ from analysis.report import render_page
 from analysis.study_data import Study
 from sweeper.ledger.ledger import Ledger
 from trainer.errors import UserError
-from trainer.spec import Status
+from trainer.verdict import Status
 
 HOSTILE = "<script>alert('x')</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}

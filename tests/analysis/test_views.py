@@ -10,7 +10,7 @@ from analysis import Study, compute_answer, write_report
 from analysis.figures import FIGURES
 from analysis.views import VIEWS, view_of
 from sweeper.studies import STUDIES
-from trainer.spec import Status
+from trainer.verdict import Status
 
 STATES = ("empty", "failed", "diverged", "infeasible", "bare", "waiting", "whole")
 

@@ -5,7 +5,7 @@ import pytest
 
 from analysis import Study, compute_answer, find
 from analysis.views import view_of
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 def found(ledger):

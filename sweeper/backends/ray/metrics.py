@@ -20,7 +20,8 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.storage import open_folder
 from sweeper.messages import Finished, Job, Progress
 from sweeper.planning.packs import Packs
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 TRIAL_GAUGES = {
     "sweeper_step": "Steps that a trial in training has taken",
