@@ -12,7 +12,7 @@ from analysis import axes
 from analysis.computed.front import FrontData
 from analysis.format import count
 from analysis.study_data import StudyData
-from trainer.spec import Status
+from trainer.verdict import Status
 
 ADVICE = {
     Status.FAILED: "Read the error, then run the same command again: it trains only what is "

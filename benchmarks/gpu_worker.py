@@ -88,7 +88,7 @@ class Bench:
         return replace(spec, width=32, layers=layers, batch_size=batch), data
 
     def _exact(self, name: str) -> Tensor:
-        """Give the gradient of a model's first step in float64, with float32's noise."""
+        """Return the gradient of a model's first step in float64, with float32's noise."""
         spec, data = self.model(name)
         indices, noise = Trial(spec, data, self.device).random.at(0)
         twin = Trial(spec, data, self.device, torch.float64)
@@ -98,7 +98,7 @@ class Bench:
         return _gradient(state)
 
     def _floor(self, name: str, precision: str) -> float:
-        """Give the seconds in which a large product does a plain step's arithmetic."""
+        """Return the seconds in which a large product does a plain step's arithmetic."""
         with _autocast(self.device, precision):
             rate = peak_flops(self.scale.product, self.device, self.finish)
         return step_flops(*self.model(name)) / rate
@@ -151,7 +151,7 @@ class Prepared:
 
 
 def _gradient(state: TrainState) -> Tensor:
-    """Give the gradient of the first step, of which Adam's moment is a share."""
+    """Return the gradient of the first step, of which Adam's moment is a share."""
     return state.adam.first_moment.double() / (1 - BETA_1)
 
 

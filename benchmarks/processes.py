@@ -17,7 +17,7 @@ def workers_of(run: int) -> list[int]:
 
 
 def processes_of(run: int) -> dict[int, str]:
-    """Give the processes of a run's session, with how they were called."""
+    """Return the processes of a run's session, with how they were called."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
@@ -33,7 +33,7 @@ def processes_of(run: int) -> dict[int, str]:
 
 
 def processes_with(variable: str) -> dict[int, str]:
-    """Give the processes that have this `NAME=value` in their environment, and how called."""
+    """Return the processes that have this `NAME=value` in their environment, and how called."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.seeds import Spread
-from trainer.spec import Status
+from trainer.verdict import Status
 
 READ_AT = (1.0, 1.5, 2.0)
 """When the gates are read, in steps of the baseline (the paper's 200K, 300K and 400K)."""

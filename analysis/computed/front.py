@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import axes
 from analysis.seeds import Spread, upper_median
-from trainer.spec import Status
+from trainer.verdict import Status
 
 STRAIGHT_DISTANCE = 0.05
 """A front whose points all lie within this distance of a straight line (unit square) has no knee.

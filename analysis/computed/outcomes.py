@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import axes
 from analysis.seeds import Spread
-from trainer.spec import Status
+from trainer.verdict import Status
 
 HELD = (Status.FEASIBLE, Status.UNSETTLED)
 """The statuses of trials that hold τ at their end."""

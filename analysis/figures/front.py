@@ -17,7 +17,7 @@ from analysis.figures.reconstructions import (
     draw_strip,
 )
 from analysis.figures.style import BLUE, GREY, INK, ORANGE, RED, SKY, WIDTH, styled
-from trainer.spec import Status
+from trainer.verdict import Status
 
 # Trials that are no points of the front: hollow, and each of its own shape. Those that failed
 # have no gates to show.

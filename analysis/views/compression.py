@@ -24,7 +24,7 @@ from analysis.study_data import StudyData
 from analysis.study_report import StudyReport
 from analysis.views.base import View, as_json
 from analysis.warnings import compute_warnings
-from trainer.spec import Status
+from trainer.verdict import Status
 
 MAX_DISTANCE = 2
 """How many dimensions more or less than n still count as close."""

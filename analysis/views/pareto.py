@@ -22,7 +22,7 @@ from analysis.study_report import StudyReport
 from analysis.views.base import View, as_json
 from analysis.views.outcome_grid import outcome_grid
 from analysis.warnings import ADVICE, compute_warnings, few_seeds
-from trainer.spec import Status
+from trainer.verdict import Status
 
 PAPER_WIDTH = 32
 

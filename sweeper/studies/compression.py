@@ -28,7 +28,8 @@ from sweeper.studies.ranges import parse_ints, parse_seeds
 from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data
 from trainer.errors import UserError
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 BASELINE, GATED = "geco", "geco-l0-arm"
 WIDER = 2

@@ -11,7 +11,7 @@ import pytest
 from analysis import StudyData, compute_pairs
 from analysis.computed.compression import READ_AT, as_table, summarise
 from sweeper.studies import compression
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 def closing(curve_of, width, every=1000, steps=8000, samples=400):

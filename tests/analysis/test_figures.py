@@ -18,7 +18,7 @@ from analysis.figures.comparison import compute_comparison
 from analysis.figures.curves import MAX_SAMPLES, compute_curves, sse_limit
 from analysis.figures.reconstructions import choose, compute_reconstructions
 from analysis.views import VIEWS
-from trainer.spec import Status
+from trainer.verdict import Status
 
 SHOWN_BY = {
     "front": "pareto",

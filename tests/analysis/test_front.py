@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis import compute_front
 from analysis.computed.front import STRAIGHT_DISTANCE, on_front
-from trainer.spec import Status
+from trainer.verdict import Status
 
 # Few distinct values, so that ties in one or both coordinates are common.
 OUTCOMES = st.tuples(

@@ -19,7 +19,7 @@ from analysis.paper import (
 from analysis.seeds import Spread
 from sweeper.studies import compression, trajectory
 from trainer import data
-from trainer.spec import Status
+from trainer.verdict import Status
 
 PAPER_SETTING = {
     "dataset_sha256": "ab" * 32,

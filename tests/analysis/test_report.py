@@ -12,7 +12,7 @@ from analysis import StudyData, compute_report, write_report
 from analysis.report import render_page
 from sweeper.ledger.ledger import Ledger
 from trainer.errors import UserError
-from trainer.spec import Status
+from trainer.verdict import Status
 
 HOSTILE = "<script>alert('x')</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -6,7 +6,7 @@ import pytest
 from analysis import read_trials
 from sweeper.ledger.columns import TRIAL_SCHEMA
 from trainer.errors import UserError
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 def test_rows_are_sorted_whichever_trial_finished_first(study_of, trial):

@@ -12,7 +12,7 @@ from analysis import StudyData, StudyReport, compute_report, write_report
 from analysis.figures import FIGURES
 from analysis.views import VIEWS
 from sweeper.studies import STUDIES
-from trainer.spec import Status
+from trainer.verdict import Status
 
 STATES = ("empty", "failed", "diverged", "infeasible", "bare", "waiting", "whole")
 

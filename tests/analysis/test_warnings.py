@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from analysis import StudyData, compute_report
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 def report_of(ledger):

@@ -34,6 +34,11 @@ def digits() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def sprites() -> Dataset:
+    return data.load("sprites")
+
+
+@pytest.fixture(scope="session")
 def blobs() -> Dataset:
     """28×28 images of one grainy blob each, for the convolutional network."""
     generator = np.random.default_rng(0)
@@ -102,12 +107,12 @@ def kind(
     request: pytest.FixtureRequest,
     digits: Dataset,
     blobs: Dataset,
+    sprites: Dataset,
     make_spec: Any,
     blobs_spec: TrialSpec,
 ) -> tuple[Dataset, TrialSpec]:
     """A data set, and a trial whose constraint is met within a few steps."""
     if request.param == "rendered":
-        sprites = data.load("sprites")
         return sprites, make_spec(
             dataset="sprites",
             dataset_sha256=sprites.sha256,

@@ -11,7 +11,7 @@ from trainer import Status, TrialSpec, UserError
 from trainer.verdict import decide
 
 
-def test_the_same_question_has_the_same_id_in_any_spelling(make_spec: Any) -> None:
+def test_equal_specs_have_equal_ids_in_any_spelling(make_spec: Any) -> None:
     assert make_spec(tau=3).trial_id == make_spec(tau=3.0, layers=[32, 16]).trial_id
     assert make_spec() == TrialSpec.from_json(make_spec().to_json())
 
@@ -23,11 +23,11 @@ def test_the_same_question_has_the_same_id_in_any_spelling(make_spec: Any) -> No
         {"dataset_sha256": "f" * 64}, {"k": 6.0}, {"tolerance": 0.05}, {"batch_size": 32},
     ],
 )  # fmt: skip
-def test_another_question_has_another_id(change: dict[str, Any], make_spec: Any) -> None:
+def test_each_field_changes_the_id(change: dict[str, Any], make_spec: Any) -> None:
     assert make_spec(**change).trial_id != make_spec().trial_id
 
 
-def test_the_id_is_the_same_in_every_version() -> None:
+def test_ids_do_not_change_between_versions() -> None:
     """Ledgers outlive versions: this id is never to change."""
     spec = TrialSpec(
         dataset="digits", dataset_sha256="ab" * 32, architecture="dense", layers=(128, 64),
@@ -46,7 +46,7 @@ def test_the_id_is_the_same_in_every_version() -> None:
         ({"lambda_min": 6.0}, "lambda_max"), ({"learning_rate": 0.0}, "learning_rate"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_trained_with_is_refused_by_name(
+def test_a_value_out_of_range_is_refused_by_name(
     change: dict[str, Any], words: str, make_spec: Any
 ) -> None:
     with pytest.raises(UserError, match=words):
@@ -68,7 +68,7 @@ def test_what_cannot_be_trained_with_is_refused_by_name(
         ({"settled_step": 180}, Status.FEASIBLE),
     ],
 )
-def test_statuses_are_decided_in_their_order(
+def test_the_first_status_that_applies_is_returned(
     seen: dict[str, Any], status: Status, make_spec: Any
 ) -> None:
     settled: dict[str, Any] = {
