@@ -36,7 +36,7 @@ def test_the_flag_reaches_the_process_that_trains(
 
 
 @pytest.mark.parametrize(("flags", "name"), [((), "tf32"), (("--strict-float32",), "ieee")])
-def test_one_trial_by_itself_takes_it_too(
+def test_the_flag_reaches_a_trial_alone(
     flags: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_precision(strict=not flags)
