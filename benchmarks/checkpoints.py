@@ -9,7 +9,6 @@ between two of them, `--checkpoint-seconds`, in which the trial trains.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import statistics
 import tempfile
 import time
@@ -19,7 +18,7 @@ import torch
 from measure import usual_models, usual_spec
 
 from sweeper.environment import hardware
-from sweeper.options import RunningOptions
+from sweeper.options import RunOptions
 from trainer.files import LocalFolder
 from trainer.objectives.measures import POINTS, CurvePoint
 from trainer.step.trial import Trial
@@ -30,11 +29,7 @@ TARGET = 0.02
 
 def main() -> None:
     options = _options()
-    every = next(
-        field.default
-        for field in dataclasses.fields(RunningOptions)
-        if field.name == "checkpoint_seconds"
-    )
+    every = RunOptions().checkpoint_seconds
     print(f"{hardware()}; a checkpoint every {every:g} s\n")
     print(f"{'model':16}{'MB':>8}{'ms':>8}{'most':>8}{'share':>9}{'target':>9}")
     for network, data in usual_models(options.data_dir):

@@ -11,25 +11,25 @@ from torch import Tensor, nn
 
 from trainer.networks.conv import UpsampledConv2d, fold
 from trainer.objectives.state import TrainState
-from trainer.step.cuda_graph import Record, Replay, captured, directly
+from trainer.step.cuda_graph import InPlaceStepper, Recorder, cuda_graph, eager
 from trainer.step.pack import Pack
-from trainer.step.program import Program, Solo
+from trainer.step.stepper import SingleStepper, Stepper
 from trainer.step.trial import Trial
 
-Build = Callable[[Sequence[Trial]], Program]
+Build = Callable[[Sequence[Trial]], Stepper]
 
 
 class Branches:
     """K solo steps, each on a stream of its own, in one graph: a trial's kernels as if alone."""
 
-    def __init__(self, trials: Sequence[Trial], record: Record = captured) -> None:
-        self._each = [Replay(Solo(trial), directly) for trial in trials]
+    def __init__(self, trials: Sequence[Trial], record: Recorder = cuda_graph) -> None:
+        self._each = [InPlaceStepper(SingleStepper(trial), eager) for trial in trials]
         self._record = record
         on_gpu = trials[0].device.type == "cuda"
         self._streams = [torch.cuda.Stream() for _ in trials] if on_gpu else []
 
     def join(self, states: Sequence[TrainState]) -> list[TrainState]:
-        """See `trainer.step.program.Program`; the joint state is a list."""
+        """See `trainer.step.stepper.Stepper`; the joint state is a list."""
         joint = [each.join([state]) for each, state in zip(self._each, states, strict=True)]
         changed = [tensor for each in self._each for tensor in each.tensors]
         self._take = self._record(self.tick, changed)
@@ -44,7 +44,7 @@ class Branches:
     ) -> tuple[list[TrainState], None]:
         """Take a step of every trial."""
         for each, step in zip(self._each, steps, strict=True):
-            each.aim([step])
+            each.seek([step])
         self._take()
         return joint, None
 
@@ -105,12 +105,12 @@ def _transposed_by_columns(module: UpsampledConv2d, inputs: Tensor) -> Tensor:
 
 
 VARIANTS: dict[str, Build] = {
-    "solo eager": lambda trials: Solo(trials[0]),
-    "solo graph": lambda trials: Replay(Solo(trials[0]), captured),
+    "solo eager": lambda trials: SingleStepper(trials[0]),
+    "solo graph": lambda trials: InPlaceStepper(SingleStepper(trials[0]), cuda_graph),
     "vmap eager": Pack,
-    "vmap graph": lambda trials: Replay(Pack(trials), captured),
+    "vmap graph": lambda trials: InPlaceStepper(Pack(trials), cuda_graph),
     "branch graph": Branches,
     "im2col eager": by_im2col,
-    "im2col graph": lambda trials: Replay(by_im2col(trials), captured),
+    "im2col graph": lambda trials: InPlaceStepper(by_im2col(trials), cuda_graph),
 }
 """By name; what is called a graph needs CUDA."""

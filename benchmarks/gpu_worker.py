@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from competitors import VARIANTS, keep_norms_in_float32
-from measure import Stepper, peak_flops, seconds_per_call, step_flops, twins, usual_spec
+from measure import StepCaller, peak_flops, seconds_per_call, step_flops, twins, usual_spec
 from torch import Tensor
 
 from trainer.data import Dataset, load
@@ -119,7 +119,7 @@ class Prepared:
             trials = twins(spec, data, case.pack, bench.device)
             if case.precision == "bf16 norm32":
                 keep_norms_in_float32(trials)
-            self._step = Stepper(VARIANTS[case.variant](trials), trials)
+            self._step = StepCaller(VARIANTS[case.variant](trials), trials)
             self._step()
             gradient = _gradient(self._step.state(0))
             for _ in range(WARM_UP):

@@ -14,12 +14,12 @@ from plain_loop import PlainLoop
 from torch.utils.flop_counter import FlopCounterMode
 
 from sweeper.environment import git_commit, hardware
-from trainer.data import Dataset, info, load
+from trainer.data import DATASETS, Dataset, load
 from trainer.errors import MissingDataError
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
-from trainer.step.program import Program
+from trainer.step.stepper import Stepper
 from trainer.step.trial import Trial, on_device
 
 TURN_SECONDS = 1.0
@@ -56,9 +56,9 @@ def usual_spec(data: Dataset, network: str) -> TrialSpec:
         dataset=data.name,
         dataset_sha256=data.sha256,
         architecture=network,
-        layers=architecture(network).default_layers(data.image_shape),
-        tau=info(data.name).image_shape[1] / 2,
-        width=info(data.name).width,
+        layers=NETWORKS.find(network).default_layers(data.image_shape),
+        tau=DATASETS.find(data.name).image_shape[1] / 2,
+        width=DATASETS.find(data.name).width,
         seed=0,
         steps=10**6,
     )
@@ -81,22 +81,22 @@ def plain_step(spec: TrialSpec, data: Dataset) -> Callable[[], None]:
     return take
 
 
-class Stepper:
+class StepCaller:
     """Takes, with each call, the next step of all trials, from their first on."""
 
-    def __init__(self, program: Program, trials: Sequence[Trial]) -> None:
-        self._program = program
-        self._joint = program.join([trial.initial_state() for trial in trials])
+    def __init__(self, stepper: Stepper, trials: Sequence[Trial]) -> None:
+        self._stepper = stepper
+        self._joint = stepper.join([trial.initial_state() for trial in trials])
         self._steps = [0] * len(trials)
 
     def __call__(self) -> None:
-        """Take it."""
-        self._joint, _ = self._program.advance(self._joint, self._steps)
+        """Take a step of every trial."""
+        self._joint, _ = self._stepper.advance(self._joint, self._steps)
         self._steps = [step + 1 for step in self._steps]
 
     def state(self, index: int) -> TrainState:
-        """Give the state that one of the trials has come to."""
-        return self._program.split(self._joint, index)
+        """Return one trial's present state."""
+        return self._stepper.split(self._joint, index)
 
 
 def seconds_per_call(

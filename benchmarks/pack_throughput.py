@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from measure import (
-    Stepper,
+    StepCaller,
     peak_flops,
     print_machine,
     seconds_per_call,
@@ -27,7 +27,7 @@ from measure import (
 )
 
 from trainer.data import Dataset
-from trainer.step.program import program_of
+from trainer.step.stepper import make_stepper
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def _rows(data: Dataset, network: str, rate: float, options: argparse.Namespace)
 
 def _turn(data: Dataset, network: str, size: int) -> Callable[[], float]:
     trials = twins(usual_spec(data, network), data, size)
-    take = Stepper(program_of(trials), trials)
+    take = StepCaller(make_stepper(trials), trials)
     return lambda: seconds_per_call(take)
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.networks.conv import Unflatten, UpsampledConv2d
 from trainer.spec import TrialSpec
 
@@ -19,7 +19,7 @@ class PlainLoop:
     def __init__(self, spec: TrialSpec, image_shape: tuple[int, int, int]) -> None:
         torch.manual_seed(spec.seed)
         self.spec = spec
-        self.vae = architecture(spec.architecture).build(image_shape, spec.width, spec.layers)
+        self.vae = NETWORKS.find(spec.architecture).build(image_shape, spec.width, spec.layers)
         for module in self.vae.modules():
             if isinstance(module, UpsampledConv2d):  # the peer upsamples first
                 module.forward = partial(_upsample_and_convolve, module)

@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sweeper.environment import cores, git_commit, hardware
 from trainer.data import load
-from trainer.spec import TrialResult
+from trainer.result import TrialResult
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, train_together
 

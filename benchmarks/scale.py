@@ -27,11 +27,11 @@ from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
 from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.ledger import VOLUME, Ledger
 from sweeper.ledger.record import TrialRecord
-from sweeper.planning.missing import outstanding
+from sweeper.planning.missing import missing_trials
 from sweeper.planning.packs import form_packs
-from sweeper.studies.base import StudyPlan
-from sweeper.studies.pareto import plan
-from sweeper.studies.setup import Setting
+from sweeper.studies.base import Plan
+from sweeper.studies.pareto import sweep
+from sweeper.studies.setup import TrainingSetup
 from trainer import Status, TrialResult, TrialSpec, data
 
 TAUS = [0.5 + 0.1 * number for number in range(50)]
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
 def _measure(options: argparse.Namespace) -> None:
     ledger, began = Ledger(options.folder), time.perf_counter()
     if options.measure == "plan":
-        work = outstanding(_plan(options.asked), ledger)
+        work = missing_trials(_plan(options.asked), ledger)
         packs = form_packs(work.missing, most=16, workers=4)
         assert sum(map(len, packs)) == len(work.missing) == options.asked - options.asked // 2
     else:
@@ -84,8 +84,8 @@ def _measure(options: argparse.Namespace) -> None:
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 
-def _plan(trials: int) -> StudyPlan:
-    setting = Setting(
+def _plan(trials: int) -> Plan:
+    setup = TrainingSetup(
         dataset=data.load("digits"),
         architecture="dense",
         layers=(64, 32),
@@ -95,18 +95,19 @@ def _plan(trials: int) -> StudyPlan:
         learning_rate=1e-3,
         budget="quick",
     )
-    return plan("pareto", setting, TAUS, (WIDTH,), range(math.ceil(trials / len(TAUS))))
+    return sweep("pareto", setup, TAUS, (WIDTH,), range(math.ceil(trials / len(TAUS))))
 
 
-def _write(ledger: Ledger, asked: StudyPlan, count: int, points: int) -> None:
+def _write(ledger: Ledger, asked: Plan, count: int, points: int) -> None:
     """Write the ledger of a run that has finished so many of the trials."""
-    specs = asked.specs[:count]
+    proposed = asked.propose({}).specs
+    specs = proposed[:count]
     ledger.write_manifest(
         {
             "study": asked.study,
             "settings": asked.settings,
             "request": {name: list(values) for name, values in asked.request.items()},
-            "asked": [spec.trial_id for spec in asked.specs],
+            "asked": [spec.trial_id for spec in proposed],
             "waiting": [],
             "runs": [],
         }
@@ -116,7 +117,7 @@ def _write(ledger: Ledger, asked: StudyPlan, count: int, points: int) -> None:
     for first in range(0, count, VOLUME):
         batch = specs[first : first + VOLUME]
         curves = {spec.trial_id: _curve(spec, points) for spec in batch} if points else {}
-        volumes.bind(rows.slice(first, len(batch)), curves)
+        volumes.compact(rows.slice(first, len(batch)), curves)
 
 
 def _rows(specs: tuple[TrialSpec, ...]) -> pa.Table:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from measure import (
-    Stepper,
+    StepCaller,
     peak_flops,
     plain_step,
     print_machine,
@@ -28,7 +28,7 @@ from measure import (
 )
 
 from trainer.data import Dataset
-from trainer.step.program import program_of
+from trainer.step.stepper import make_stepper
 
 TARGETS = {"dense": 1.05, "conv28": 0.80}
 
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
 def _row(data: Dataset, network: str, rate: float, rounds: int) -> None:
     spec = usual_spec(data, network)
     trials = twins(spec, data, 1)
-    steps = Stepper(program_of(trials), trials), plain_step(spec, data)
+    steps = StepCaller(make_stepper(trials), trials), plain_step(spec, data)
     for step in steps:
         seconds_per_call(step)
     times = [tuple(map(seconds_per_call, steps)) for _ in range(rounds)]

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 from measure import (
-    Stepper,
+    StepCaller,
     peak_flops,
     plain_step,
     print_machine,
@@ -40,7 +40,7 @@ from sweeper.environment import cores
 from trainer.data import Dataset, load
 from trainer.objectives.state import Noise
 from trainer.step.compiled import compiled_step
-from trainer.step.program import program_of
+from trainer.step.stepper import make_stepper
 from trainer.step.trial import Trial
 
 CPU = torch.device("cpu")
@@ -136,7 +136,7 @@ def _plain(data: Dataset, network: str) -> Variant:
 
 def _ours(data: Dataset, network: str, size: int = 1, *, compiled: bool = False) -> Variant:
     trials = twins(usual_spec(data, network), data, size)
-    return size, Stepper(program_of(trials, compiled=compiled), trials)
+    return size, StepCaller(make_stepper(trials, compiled=compiled), trials)
 
 
 def _bf16(data: Dataset, network: str) -> Variant:

@@ -148,7 +148,7 @@ Event: TypeAlias = (
 )
 
 Listener: TypeAlias = Callable[[Event], None]
-"""Hears, in the process of the run, what happens to it."""
+"""Called in the process of the run with what happens in it."""
 
 
 def all_of(*listeners: Listener) -> Listener:

@@ -17,9 +17,9 @@ from members import assert_same
 
 from trainer import TrialSpec, data
 from trainer.objectives.state import TrainState
-from trainer.step.cuda_graph import directly
+from trainer.step.cuda_graph import eager
 from trainer.step.pack import Pack
-from trainer.step.program import Program
+from trainer.step.stepper import Stepper
 from trainer.step.trial import Trial
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def trials() -> list[Trial]:
     return [Trial(replace(spec, seed=seed), tiles, device, torch.float64) for seed in range(3)]
 
 
-def _after(program: Program, trials: Sequence[Trial], steps: int = 5) -> list[TrainState]:
+def _after(program: Stepper, trials: Sequence[Trial], steps: int = 5) -> list[TrainState]:
     joint = program.join([trial.initial_state() for trial in trials])
     for step in range(steps):
         joint, _ = program.advance(joint, [step] * len(trials))
@@ -59,7 +59,7 @@ def test_the_competitors_take_the_same_step(
     from competitors import Branches, by_im2col
 
     ours = _after(Pack(trials), trials)
-    branches = _after(Branches(trials, directly), trials)
+    branches = _after(Branches(trials, eager), trials)
     columns = _after(by_im2col(trials), trials)
     for one, branch, column in zip(ours, branches, columns, strict=True):
         assert_same(one, branch, rtol=1e-5, atol=1e-7)

@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 
 def _has_mnist() -> bool:
     folders = search_folders("mnist", None)
-    return all(locate(file, folders) for file in data.info("mnist").files)
+    return all(locate(file, folders) for file in data.DATASETS.find("mnist").files)
 
 
 def _commands() -> list[list[str]]:

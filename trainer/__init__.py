@@ -1,10 +1,11 @@
 """One trial: data in, narrow model out.
 
-Trains with torch and numpy alone; checkpoints and models need safetensors. The types are here,
-training is in `trainer.training.loop`, so that programs that only read results need not load torch.
+Training needs torch and numpy alone; checkpoints and models also need safetensors. Training itself
+is in `trainer.training.loop`, so that programs that only read results need not load torch.
 """
 
 from trainer.errors import UserError
-from trainer.spec import Status, TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import Status, TrialSpec
 
 __all__ = ["Status", "TrialResult", "TrialSpec", "UserError"]

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from trainer.data import info, load
+from trainer.data import DATASETS, load
 from trainer.errors import UserError
 from trainer.hardware import choose_device, set_precision
-from trainer.networks import architecture, choose_layers
-from trainer.objectives import objective
+from trainer.networks import NETWORKS, choose_layers
+from trainer.objectives import OBJECTIVES
 from trainer.objectives.measures import CurvePoint
-from trainer.spec import TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, train
 
@@ -65,9 +66,9 @@ def _run(options: argparse.Namespace) -> TrialResult:
     torch.set_num_threads(1)
     device = choose_device(options.device)
     set_precision(strict=options.strict_float32)
-    row = info(options.dataset)
-    network = architecture(options.architecture or row.architecture)
-    objective(options.objective)
+    row = DATASETS.find(options.dataset)
+    network = NETWORKS.find(options.architecture or row.architecture)
+    OBJECTIVES.find(options.objective)
     dataset = load(options.dataset, options.data_dir)
     spec = TrialSpec(
         dataset=dataset.name,

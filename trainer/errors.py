@@ -1,4 +1,4 @@
-"""The failures a user can do something about."""
+"""Errors that a user can do something about."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used.
+    """Some input of the user cannot be used.
 
-    The message names the thing, says what was found and what to do, in one line; command lines
+    The message names the input, says what was found and what to do, in one line; command lines
     print it without a traceback and exit with 2.
     """
 
 
 class MissingDataError(UserError):
-    """A data set is not on disk, and no file of it is wrong: it can be fetched."""
+    """A data set is not on this machine, but none of its files is wrong: it can be fetched."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Build the error for a name that no registry row has, with the nearest known one."""
+    """Return the error for a name that is not known, with the nearest one that is."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 UNFINISHED = ".part"
@@ -20,26 +21,26 @@ class Folder(Protocol):
 
     @property
     def name(self) -> str:
-        """The last part of where it is."""
+        """The last part of its address."""
 
     def __str__(self) -> str:
-        """Where it is, as one would type it."""
+        """Return where it is, as one would type it."""
 
     @property
     def address(self) -> str:
         """Where it is, for a process with another working folder."""
 
     def at(self, name: str) -> str:
-        """Where a file in it is, as one would type it."""
+        """Return where a file in it is, as one would type it."""
 
     def folder(self, name: str) -> Folder:
-        """Give a folder in it."""
+        """Return a folder in it."""
 
     def names(self) -> list[str]:
         """List the files and folders directly in it, sorted; none if it does not exist."""
 
     def has(self, name: str) -> bool:
-        """Tell whether a file or folder of this name is in it."""
+        """Return whether a file or folder of this name is in it."""
 
     def read(self, name: str) -> bytes:
         """Read a file; FileNotFoundError if there is none."""
@@ -48,7 +49,7 @@ class Folder(Protocol):
         """Write a file: a reader sees the old one or the new one, never a part."""
 
     def modified(self, name: str) -> float:
-        """Give when a file was last written, in seconds since 1970 by the storage's clock."""
+        """Return when a file was last written, in seconds since 1970 by the storage's clock."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if there is one."""
@@ -58,14 +59,13 @@ class Folder(Protocol):
 
 
 class LocalFolder:
-    """A folder on this machine, or on a file system that is mounted here; see `Folder`."""
+    """A `Folder` on this machine, or on a file system that is mounted here."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
         return self.path.name
 
     def __str__(self) -> str:
@@ -73,27 +73,21 @@ class LocalFolder:
 
     @property
     def address(self) -> str:
-        """The absolute path."""
         return str(self.path.resolve())
 
     def at(self, name: str) -> str:
-        """Give a file's path."""
         return str(self.path / name)
 
     def folder(self, name: str) -> LocalFolder:
-        """Give a folder in it."""
         return LocalFolder(self.path / name)
 
     def names(self) -> list[str]:
-        """List what is in it."""
         return sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
 
     def has(self, name: str) -> bool:
-        """Tell whether it holds a file or folder."""
         return (self.path / name).exists()
 
     def read(self, name: str) -> bytes:
-        """Read a file."""
         return (self.path / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
@@ -101,16 +95,48 @@ class LocalFolder:
         write_atomic(self.path / name, content)
 
     def modified(self, name: str) -> float:
-        """Give when a file was last written."""
         return (self.path / name).stat().st_mtime
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
         (self.path / name).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the folder; a worker that outlived its run may be writing into it still."""
+        """Remove the folder; a worker that outlived its run may still be writing into it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def cache_folder() -> Path:
+    """Return the folder of this user in which downloads and conversions are kept."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification says that a relative path is to be ignored.
+    base = configured if configured.is_absolute() else Path.home() / ".cache"
+    return base / "bottleneck-sweeper"
+
+
+def content_hash(content: bytes) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def content_name(prefix: str, content: bytes, suffix: str) -> str:
+    """Return the name of a file that carries the hash of its content: `PREFIX-HASH.SUFFIX`.
+
+    `read_checked` recognises by it a file that was damaged.
+    """
+    return f"{prefix}-{content_hash(content)}{suffix}"
+
+
+def read_checked(folder: Folder, name: str) -> bytes:
+    """Read a file whose name `content_name` made.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if its content is not the one it was named for.
+    """
+    content = folder.read(name)
+    if PurePath(name).stem.rpartition("-")[2] != content_hash(content):
+        raise ValueError("its content is damaged")
+    return content
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -142,7 +168,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk too."""
+    """Make a rename in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""The device a trial is trained on, and how exactly it multiplies."""
+"""The device a trial is trained on, and its precision."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """Name a device as results record it, for example `cuda (NVIDIA H200)`."""
+    """Return a device's name as results record it, for example `cuda (NVIDIA H200)`."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
 
 
 def set_precision(*, strict: bool) -> None:
-    """Say how exactly this process multiplies float32 numbers on a GPU: in TF32, or strictly.
+    """Set how this process multiplies float32 numbers on a GPU: in TF32, or (`strict`) exactly.
 
-    TF32 takes the factors of a convolution or matrix product at 10 of their 23 bits and sums in
-    float32. All else is float32 either way, and so is everything on a CPU.
+    TF32 keeps 10 of the 23 fraction bits of the factors of a convolution or matrix product, and
+    sums in float32. Everything else is float32 either way, and so is everything on a CPU.
     """
-    # By the older call, which sets the newer flag as well: parts of torch still ask for both, and
-    # raise where only the newer is set.
+    # The older call sets the newer flag as well: parts of torch read both, and raise where only
+    # the newer is set.
     torch.set_float32_matmul_precision("highest" if strict else "high")
     convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     convolutions.fp32_precision = "ieee" if strict else "tf32"
 
 
 def precision_name(device: torch.device) -> str:
-    """Name what float32 numbers are multiplied in on a device: `float32` or `tf32`."""
+    """Return what float32 numbers are multiplied in on a device: `float32` or `tf32`."""
     if device.type != "cuda" or not torch.cuda.is_tf32_supported():
         return "float32"
     convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]

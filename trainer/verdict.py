@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from trainer.spec import Status, TrialSpec
 
-UNDECIDED = (0.1, 0.9)
-"""A gate whose σ(kγ) lies between is neither open nor closed."""
+UNDECIDED_RANGE = (0.1, 0.9)
+"""A gate whose σ(kγ) lies in this range is neither open nor closed."""
 
-REST = 0.9
-"""`open_gates` must not change after this share of the steps."""
+SETTLED_FRACTION = 0.9
+"""`open_gates` of a settled trial does not change after this fraction of the steps."""
 
 
 def decide(
@@ -21,7 +21,7 @@ def decide(
     open_probabilities: Sequence[float],
     settled_step: int,
 ) -> Status:
-    """Judge a trial at its end; the first that applies, in this order.
+    """Return the status of a trial at its end: the first that applies, in the order below.
 
     Args:
         spec: what was asked.
@@ -34,8 +34,8 @@ def decide(
         return Status.DIVERGED
     if spec.tau > 0 and constraint_ma > spec.tolerance * spec.tau:
         return Status.INFEASIBLE
-    low, high = UNDECIDED
+    low, high = UNDECIDED_RANGE
     undecided = any(low <= probability <= high for probability in open_probabilities)
-    if undecided or settled_step > REST * spec.steps:
+    if undecided or settled_step > SETTLED_FRACTION * spec.steps:
         return Status.UNSETTLED
     return Status.FEASIBLE

@@ -11,8 +11,9 @@ import torch
 from sweeper.environment import cores
 from sweeper.messages import TRIALS_PER_GPU, Backend
 from sweeper.options import RunOptions
-from trainer.errors import UserError, unknown_name
+from trainer.errors import UserError
 from trainer.hardware import choose_device
+from trainer.registry import Registry
 
 OnLost: TypeAlias = Callable[[str], None]
 """Called from another thread, with what has died, if the run cannot go on."""
@@ -40,10 +41,13 @@ def _local(options: RunOptions, on_lost: OnLost) -> Backend:
     return LocalBackend(choose_device(options.device).type)
 
 
-BACKENDS: dict[str, BackendRow] = {
-    "ray": BackendRow(_ray, parallel=True),
-    "local": BackendRow(_local, parallel=False),
-}
+BACKENDS = Registry(
+    "backend",
+    {
+        "ray": BackendRow(_ray, parallel=True),
+        "local": BackendRow(_local, parallel=False),
+    },
+)
 
 
 def check_backend(options: RunOptions) -> str:
@@ -55,12 +59,11 @@ def check_backend(options: RunOptions) -> str:
     Raises:
         UserError: if the backend or device is unknown or not there, or cannot do what is asked.
     """
-    if options.backend not in BACKENDS:
-        raise unknown_name("backend", options.backend, BACKENDS)
+    row = BACKENDS.find(options.backend)
     device = options.device
     if options.address is None or device not in ("auto", "cuda"):
         device = choose_device(device).type
-    if BACKENDS[options.backend].parallel:
+    if row.parallel:
         return device
     if options.address is not None:
         raise UserError(f"--backend {options.backend} trains in this process; leave --address away")

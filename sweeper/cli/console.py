@@ -6,7 +6,7 @@ from rich.console import Console
 
 
 def printer() -> Console:
-    """Give standard output: wrapped at words in a terminal, lines as they are elsewhere."""
+    """Return standard output: wrapped at words in a terminal, lines as they are elsewhere."""
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console

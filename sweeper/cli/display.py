@@ -60,7 +60,7 @@ class _Trial:
 
 
 class Display:
-    """Hears a run and shows it on a console.
+    """A run's listener that shows it on a console.
 
     Args:
         console: where; a terminal gets a live table, anything else a line now and then.

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def holder(folder: Folder) -> str | None:
-    """Say who holds a folder at this moment; None if nobody does.
+    """Return who holds a folder at this moment; None if nobody does.
 
     On storage without locks that is the last who renewed its lease, which may have died within
     the last `PATIENCE_SECONDS`. The storage's clock is compared with this machine's.
@@ -39,7 +39,7 @@ def holder(folder: Folder) -> str | None:
         try:
             aged = time.time() - folder.modified(LOCK)
             return _who(folder.read(LOCK)) if aged < PATIENCE_SECONDS else None
-        except FileNotFoundError:  # let go of meanwhile
+        except FileNotFoundError:  # released meanwhile
             return None
     with (folder.path / LOCK).open() as file:
         try:
@@ -60,7 +60,7 @@ def held(folder: Folder) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _flock(folder: LocalFolder) -> Iterator[None]:
-    """Hold a folder by a lock of the kernel, which lets go of it when the process ends."""
+    """Hold a folder by a lock of the kernel, which releases it when the process ends."""
     made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     folder.path.mkdir(parents=True, exist_ok=True)
     lock = folder.path / LOCK
@@ -82,7 +82,7 @@ def _flock(folder: LocalFolder) -> Iterator[None]:
 
 
 def _locks(file: TextIO) -> bool:
-    """Try for a moment: who only looks whether a folder is held, holds it for that long."""
+    """Try for a moment, since `holder` takes the lock too, for as long as it checks it."""
     for _ in range(10):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,9 +96,9 @@ def _locks(file: TextIO) -> bool:
 def _lease(folder: Folder) -> Iterator[None]:
     """Hold a folder by a file that is renewed as long as the process lives.
 
-    Clocks are not compared, since they may differ: who finds a lease watches whether it changes.
+    Clocks may differ and are not compared: a lease that changes while it is watched is alive.
     """
-    _outwait(folder)
+    _wait_for_dead_lease(folder)
     lease = _Lease(folder)
     lease.renew()
     time.sleep(1)  # of two that came at once, the later one's file stays; both look again
@@ -109,14 +109,14 @@ def _lease(folder: Folder) -> Iterator[None]:
     try:
         yield
     finally:
-        lease.let_go.set()
+        lease.released.set()
         renewing.join()
         if lease.ours():
             folder.remove(LOCK)
 
 
-def _outwait(folder: Folder) -> None:
-    """Return once a lease that was found has turned out to be dead."""
+def _wait_for_dead_lease(folder: Folder) -> None:
+    """Return once a lease that was found has not been renewed for `PATIENCE_SECONDS`."""
     if not folder.has(LOCK):
         return
     found = folder.read(LOCK)
@@ -131,7 +131,7 @@ def _outwait(folder: Folder) -> None:
 
 class _Lease:
     def __init__(self, folder: Folder) -> None:
-        self.let_go = threading.Event()
+        self.released = threading.Event()
         self._folder = folder
         self._token = uuid.uuid4().hex
         self._renewals = 0
@@ -147,7 +147,7 @@ class _Lease:
         return bool(json.loads(self._folder.read(LOCK)).get("token") == self._token)
 
     def keep(self) -> None:
-        while not self.let_go.wait(RENEW_SECONDS):
+        while not self.released.wait(RENEW_SECONDS):
             try:
                 if not self.ours():
                     logger.error("%s was taken over by another run: stopping", self._folder)

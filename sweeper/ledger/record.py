@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.ledger.columns import TRIAL_SCHEMA
-from trainer.spec import TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class TrialRecord:
     """`images` and `reconstructions`, uint8 of shape [count, channels, height, width]."""
 
     def row(self) -> pa.Table:
-        """Give the one row of `TRIAL_SCHEMA` that stands for this trial."""
+        """Return the one row of `TRIAL_SCHEMA` that stands for this trial."""
         spec, result = self.spec, self.result
         values: dict[str, Any] = {
             "trial_id": spec.trial_id,

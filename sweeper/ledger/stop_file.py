@@ -14,15 +14,15 @@ POLL_SECONDS = 0.5
 class StopFile:
     """A file in the study's folder, which all workers of a run share.
 
-    It bears the run's name: a run that has lost its folder to another does not stop that one.
-    Called, it tells whether it is there; it looks only now and then, so it may be asked before
-    every step.
+    It has the run's name: a run that has lost its folder to another does not stop that one.
+    Calling it returns whether it is there; the folder is read only now and then, so that it may
+    be called before every step.
     """
 
     def __init__(self, folder: Folder, run: str) -> None:
         self._folder = folder
         self._name = PREFIX + run
-        self._next_look = 0.0
+        self._next_read = 0.0
         self._seen = False
 
     def write(self) -> None:
@@ -30,12 +30,12 @@ class StopFile:
         self._folder.write(self._name, b"")
 
     def clear(self) -> None:
-        """Take the request back, at a run's end."""
+        """Withdraw the request, at a run's end."""
         self._folder.remove(self._name)
 
     def __call__(self) -> bool:
-        """Tell whether to stop."""
-        if not self._seen and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + POLL_SECONDS
+        """Return whether to stop."""
+        if not self._seen and time.monotonic() >= self._next_read:
+            self._next_read = time.monotonic() + POLL_SECONDS
             self._seen = self._folder.has(self._name)
         return self._seen

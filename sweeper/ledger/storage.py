@@ -51,7 +51,6 @@ class RemoteFolder:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
         return self._path.rpartition("/")[2]
 
     def __str__(self) -> str:
@@ -59,29 +58,23 @@ class RemoteFolder:
 
     @property
     def address(self) -> str:
-        """The URI."""
         return self._uri
 
     def at(self, name: str) -> str:
-        """Give a file's URI."""
         place, question, options = self._uri.partition("?")
         return f"{place.rstrip('/')}/{name}{question}{options}"
 
     def folder(self, name: str) -> RemoteFolder:
-        """Give a folder in it."""
         return RemoteFolder(self._system, f"{self._path}/{name}", self.at(name))
 
     def names(self) -> list[str]:
-        """List what is in it."""
         selector = pafs.FileSelector(self._path, allow_not_found=True)
         return sorted(info.base_name for info in self._system.get_file_info(selector))
 
     def has(self, name: str) -> bool:
-        """Tell whether it holds a file or folder."""
         return bool(self._info(name).type != pafs.FileType.NotFound)
 
     def read(self, name: str) -> bytes:
-        """Read a file."""
         with self._system.open_input_stream(f"{self._path}/{name}") as file:
             return bytes(file.read())
 
@@ -103,19 +96,16 @@ class RemoteFolder:
             raise
 
     def modified(self, name: str) -> float:
-        """Give when a file was last written."""
         written = self._info(name).mtime
         if written is None:
             raise FileNotFoundError(f"{self._path}/{name}")
         return float(written.timestamp())
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
         with contextlib.suppress(FileNotFoundError):
             self._system.delete_file(f"{self._path}/{name}")
 
     def clear(self) -> None:
-        """Remove it with all that is in it."""
         with contextlib.suppress(FileNotFoundError):
             self._system.delete_dir(self._path)
 

@@ -88,7 +88,7 @@ def _main(arguments: Sequence[str]) -> None:
 
     from trainer import data
     from trainer.step.compiled import check_compiler
-    from trainer.step.program import program_of
+    from trainer.step.stepper import make_stepper
     from trainer.step.trial import Trial
 
     torch.set_num_threads(1)  # as in a worker: what is compiled depends on it
@@ -97,9 +97,10 @@ def _main(arguments: Sequence[str]) -> None:
         return
     spec, *data_dir = arguments
     asked = TrialSpec.from_json(spec)
-    dataset = data.load(asked.dataset, Path(*data_dir) if data_dir else None)
+    folder = Path(*data_dir) if data_dir else None
+    dataset = data.open_content(asked.dataset_sha256, asked.dataset, folder)
     trial = Trial(asked, dataset, torch.device("cpu"))
-    program_of([trial], compiled=True).advance(trial.initial_state(), [0])
+    make_stepper([trial], compiled=True).advance(trial.initial_state(), [0])
 
 
 if __name__ == "__main__":

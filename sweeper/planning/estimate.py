@@ -23,7 +23,7 @@ from sweeper.worker.compile import is_compiled
 from trainer.hardware import choose_device, set_precision
 from trainer.objectives.measures import POINTS
 from trainer.spec import TrialSpec
-from trainer.step.program import program_of
+from trainer.step.stepper import make_stepper
 from trainer.step.trial import Trial, on_device
 from trainer.training.export import model_file
 
@@ -177,7 +177,7 @@ def _seconds_per_step(trials: Sequence[Trial], *, compiled: bool) -> float:
     """Time a step of all of these trials together."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
-    program = program_of(trials, compiled=compiled)
+    program = make_stepper(trials, compiled=compiled)
     state, step, began = program.join([trial.initial_state() for trial in trials]), 0, 0.0
     while step <= WARM_UP or time.perf_counter() - began < MEASURED_SECONDS:
         if step == WARM_UP:

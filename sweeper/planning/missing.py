@@ -68,7 +68,7 @@ def widened(request: dict[str, list[Any]], plan: Plan) -> dict[str, list[Any]]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    """Say what about a plan is probably not meant."""
+    """Return what about a plan is probably not meant, a line each."""
     found = []
     specs = plan.propose({}).specs
     for dataset in plan.datasets:

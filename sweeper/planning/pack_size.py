@@ -12,7 +12,7 @@ from sweeper.options import RunOptions
 from sweeper.planning.missing import Work
 from sweeper.studies.base import Plan
 from trainer.hardware import choose_device
-from trainer.spec import PACKED, TrialSpec
+from trainer.spec import PACK_KEY, TrialSpec
 from trainer.step.memory import available_bytes, largest_pack, peak_bytes
 from trainer.step.trial import Trial, on_device
 
@@ -57,7 +57,7 @@ def _widest(specs: Sequence[TrialSpec]) -> Iterator[TrialSpec]:
     """Yield the widest trial of each kind of which there are several."""
     kinds: dict[tuple[object, ...], list[TrialSpec]] = {}
     for spec in specs:
-        kinds.setdefault(tuple(getattr(spec, name) for name in PACKED), []).append(spec)
+        kinds.setdefault(tuple(getattr(spec, name) for name in PACK_KEY), []).append(spec)
     for alike in kinds.values():
         if len(alike) > 1:
             yield max(alike, key=lambda spec: spec.width)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
-from trainer.spec import PACKED, TrialSpec
+from trainer.spec import PACK_KEY, TrialSpec
 
-PACK_FIELDS = (*PACKED, "steps")
+PACK_FIELDS = (*PACK_KEY, "steps")
 """What the trials of a pack have in common here: they also end together."""
 
 

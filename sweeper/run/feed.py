@@ -22,10 +22,9 @@ from trainer.spec import TrialSpec
 
 
 class Feed:
-    """Gives each trial of a plan once in a run; of a pack that failed, the rest alone once more.
+    """The run's `PackSource`: each trial once; those of a pack that failed once more, alone.
 
-    It is asked by the backend and hears what becomes of the trials (`hear`). Where the plan waits
-    for trials to end, it is asked again whenever one has.
+    A plan that waits for trials to end is asked again whenever one has.
 
     Args:
         plan: the study.

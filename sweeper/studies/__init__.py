@@ -7,7 +7,8 @@ from sweeper.studies.compare import COMPARE
 from sweeper.studies.compression import COMPRESSION
 from sweeper.studies.pareto import PARETO
 from sweeper.studies.trajectory import TRAJECTORY
+from trainer.registry import Registry
 
-STUDIES: dict[str, Study] = {row.name: row for row in (PARETO, TRAJECTORY, COMPARE, COMPRESSION)}
+STUDIES = Registry("study", {row.name: row for row in (PARETO, TRAJECTORY, COMPARE, COMPRESSION)})
 
 __all__ = ["STUDIES", "Plan", "Proposal", "Study"]

@@ -30,7 +30,7 @@ class CompareOptions:
 
 def plan(options: CompareOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
     """Plan one trial for every combination of τ and seed."""
-    row = data.info(options.dataset)
+    row = data.DATASETS.find(options.dataset)
     taus = parse_floats(options.taus, paper=row.paper_taus)
     setup = resolve(options.dataset, training, open_dataset, objective=options.objective)
     width = row.width if options.width is None else options.width

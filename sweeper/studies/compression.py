@@ -133,7 +133,7 @@ def _names(text: str) -> list[str]:
     if not all(names) or len(set(names)) < len(names):
         raise UserError(f"--datasets must be different names such as digits,mnist, found {text!r}")
     for name in names:
-        data.info(name)
+        data.DATASETS.find(name)
     return names
 
 

@@ -36,7 +36,7 @@ class ParetoOptions:
 
 def plan(options: ParetoOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
     """Plan one trial for every combination of τ, initial width and seed."""
-    row = data.info(options.dataset)
+    row = data.DATASETS.find(options.dataset)
     taus = parse_floats(
         row.default_taus if options.taus is None else options.taus, paper=row.paper_taus
     )

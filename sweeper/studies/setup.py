@@ -53,7 +53,7 @@ class TrainingSetup:
         Raises:
             UserError: if it cannot be trained.
         """
-        from trainer.objectives import objective  # loads torch
+        from trainer.objectives import OBJECTIVES  # loads torch
 
         spec = TrialSpec(
             dataset=self.dataset.name,
@@ -68,7 +68,7 @@ class TrainingSetup:
             width=width,
             seed=seed,
         )
-        objective(self.objective).check(spec)
+        OBJECTIVES.find(self.objective).check(spec)
         return spec
 
 
@@ -92,20 +92,19 @@ def resolve(
     Raises:
         UserError: if a name is unknown, the data cannot be used, or the network cannot take it.
     """
-    row = data.info(dataset)
+    row = data.DATASETS.find(dataset)
     budgets = dict(row.budgets)
     if paper_steps is not None:
         budgets["paper"] = paper_steps
     if training.budget not in budgets:
         raise unknown_name("budget", training.budget, budgets)
     # Loads torch, which takes seconds; a mistyped data set or budget is found before that.
-    from trainer.networks import architecture as network
-    from trainer.networks import choose_layers
-    from trainer.objectives import objective as known_objective
+    from trainer.networks import NETWORKS, choose_layers
+    from trainer.objectives import OBJECTIVES
 
-    chosen = network(training.architecture or row.architecture)
+    chosen = NETWORKS.find(training.architecture or row.architecture)
     layers = choose_layers(chosen, training.layers, row.image_shape)
-    known_objective(objective)
+    OBJECTIVES.find(objective)
     return TrainingSetup(
         dataset=open_dataset(dataset),
         architecture=chosen.name,

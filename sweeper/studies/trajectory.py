@@ -35,7 +35,7 @@ def plan(options: TrajectoryOptions, training: TrainingOptions, open_dataset: Op
         objective=options.objective,
         paper_steps=PAPER_STEPS,
     )
-    width = data.info(options.dataset).width if options.width is None else options.width
+    width = data.DATASETS.find(options.dataset).width if options.width is None else options.width
     return sweep("trajectory", setup, (options.tau,), (width,), parse_seeds(options.seeds))
 
 

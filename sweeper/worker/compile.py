@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.spec import TrialSpec
-from trainer.step.compiled import pays
+from trainer.step.compiled import worth_compiling
 
 
 def is_compiled(specs: Sequence[TrialSpec], device: str, wish: bool | None) -> bool:
@@ -20,4 +20,4 @@ def is_compiled(specs: Sequence[TrialSpec], device: str, wish: bool | None) -> b
     """
     if len(specs) > 1 or device != "cpu":
         return False
-    return pays(specs[0]) if wish is None else wish
+    return worth_compiling(specs[0]) if wish is None else wish

@@ -26,7 +26,8 @@ from sweeper.worker.compile import is_compiled
 from trainer import data
 from trainer.hardware import choose_device, set_precision
 from trainer.objectives.measures import CurvePoint
-from trainer.spec import Status, TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import Status, TrialSpec
 from trainer.step.trial import Trial, on_device
 from trainer.training.checkpoint import CheckpointFolder
 from trainer.training.export import model_file
@@ -89,7 +90,8 @@ def run_pack(pack: Pack, job: Job, reporter: Reporter) -> None:
 
 
 def _trials(specs: Sequence[TrialSpec], job: Job) -> list[Trial]:
-    dataset = data.load(specs[0].dataset, job.options.data_dir)
+    first = specs[0]
+    dataset = data.open_content(first.dataset_sha256, first.dataset, job.options.data_dir)
     device = choose_device(job.options.device)
     images = on_device(dataset.train, device)
     return [Trial(spec, dataset, device, images=images) for spec in specs]

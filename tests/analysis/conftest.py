@@ -13,7 +13,8 @@ from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.record import TrialRecord
 from sweeper.studies.base import VARIED
-from trainer.spec import Status, TrialResult, TrialSpec
+from trainer.result import TrialResult
+from trainer.spec import Status, TrialSpec
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 VERSIONS = {"python": "3.11.7", "bottleneck-sweeper": "0.1.0", "torch": "2.13.0"}

@@ -75,7 +75,7 @@ def test_the_figures_and_the_budgets():
 def test_the_studies_train_what_stands_here():
     assert {
         "trajectory": trajectory.PAPER_STEPS,
-        "pareto": data.info("mnist").budgets["paper"],
+        "pareto": data.DATASETS.find("mnist").budgets["paper"],
         "compression": compression.PAPER_STEPS,
     } == STEPS
     assert all(tuple(lines) == compression.PAPER_SIZES for lines in TABLE_1.values())

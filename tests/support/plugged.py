@@ -52,6 +52,8 @@ def plug_in() -> None:
     DATASETS["letters"] = dataclasses.replace(
         MNIST,
         name="letters",
+        label_files=(),
+        read_labels=None,
         architecture="dense",
         files=tuple(
             SourceFile(

@@ -30,10 +30,10 @@ from sweeper.ledger.stop_file import StopFile
 from sweeper.messages import Job
 from trainer import data
 from trainer.data.base import content_sha256
-from trainer.data.cache.store import conversion_folder
-from trainer.data.official.sources import cache_folder
+from trainer.data.cache.by_content import content_folder
+from trainer.data.cache.note import earlier_conversion
 from trainer.errors import UserError
-from trainer.files import LocalFolder
+from trainer.files import LocalFolder, cache_folder
 from trainer.spec import TrialSpec
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
@@ -246,11 +246,16 @@ def _node_with_a_checkpoint(
 
 
 def _keep_as_mnist(node: Node) -> tuple[Path, str]:
-    """Put a converted data set of this name into a node's cache; gives its folder and hash."""
-    row = data.info("mnist")
+    """Put an earlier version's conversion of this name into a node's cache.
+
+    Returns:
+        The folder that it will be moved to, and its hash.
+    """
+    row = data.DATASETS.find("mnist")
     images = np.random.default_rng(0).integers(0, 256, (300, 1, 28, 28), dtype=np.uint8)
     train, test = images[:200], images[200:]
-    folder = node.home / "cache" / conversion_folder(row).relative_to(cache_folder().parent)
+    cache = node.home / "cache"
+    folder = cache / earlier_conversion(row).relative_to(cache_folder().parent)
     folder.mkdir(parents=True)
     np.save(folder / "train.npy", train)
     np.save(folder / "test.npy", test)
@@ -261,4 +266,5 @@ def _keep_as_mnist(node: Node) -> tuple[Path, str]:
         "sha256": content_sha256(train, test, row.levels),
     }
     (folder / "meta.json").write_text(json.dumps(meta))
-    return folder, str(meta["sha256"])
+    sha256 = content_sha256(train, test, row.levels)
+    return cache / content_folder(sha256).relative_to(cache_folder().parent), sha256

@@ -13,7 +13,7 @@ from sweeper.planning.missing import Work
 from sweeper.planning.pack_size import CLUSTER_PACK, pack_size
 from sweeper.studies.base import Plan, Proposal, constant, settings_of
 from trainer import TrialSpec, data
-from trainer.step.memory import MOST
+from trainer.step.memory import MAX_PACK
 
 
 def _size(device: str, layers: int = 32, **options: Any) -> int:
@@ -55,5 +55,5 @@ def test_the_size_is_fixed_on_the_gpus_of_a_cluster() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_size_is_what_fits_on_this_machine_s_gpu() -> None:
     small, large = _size("cuda"), _size("cuda", layers=2**14)
-    assert small == MOST
-    assert 1 <= large <= MOST
+    assert small == MAX_PACK
+    assert 1 <= large <= MAX_PACK

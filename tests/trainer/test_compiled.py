@@ -18,8 +18,8 @@ from trainer.data import Dataset
 from trainer.errors import UserError
 from trainer.objectives import OBJECTIVES
 from trainer.objectives.state import TrainState
-from trainer.step.compiled import check_compiler, compiled_step, pays
-from trainer.step.program import Program, Solo, program_of
+from trainer.step.compiled import check_compiler, compiled_step, worth_compiling
+from trainer.step.stepper import SingleStepper, Stepper, make_stepper
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, Trained, train_together
 
@@ -32,7 +32,7 @@ def compiler() -> None:
         pytest.skip(str(error))
 
 
-def _states(program: Program, trial: Trial, count: int) -> list[TrainState]:
+def _states(program: Stepper, trial: Trial, count: int) -> list[TrainState]:
     joint, states = program.join([trial.initial_state()]), []
     for step in range(count):
         joint, _ = program.advance(joint, [step])
@@ -50,8 +50,8 @@ def _train(spec: TrialSpec, dataset: Dataset, hooks: Hooks | None = None) -> Tra
 def test_it_is_the_plain_step(objective: str, kind: tuple[Dataset, TrialSpec]) -> None:
     dataset, spec = kind
     (trial,) = trials_of([dataclasses.replace(spec, objective=objective)], dataset)
-    compiled = _states(program_of([trial], compiled=True), trial, 30)
-    for one, other in zip(compiled, _states(Solo(trial), trial, 30), strict=True):
+    compiled = _states(make_stepper([trial], compiled=True), trial, 30)
+    for one, other in zip(compiled, _states(SingleStepper(trial), trial, 30), strict=True):
         assert_same(one, other, rtol=1e-7, atol=1e-9)
 
 
@@ -62,7 +62,8 @@ def test_drawn_images_in_another_layout_are_taken(make_spec: Any) -> None:
     spec = make_spec(dataset="rooms", dataset_sha256=rooms.sha256, **changes)
     (trial,) = trials_of([spec], rooms)
     (one,), (other,) = (
-        _states(program, trial, 1) for program in (program_of([trial], compiled=True), Solo(trial))
+        _states(program, trial, 1)
+        for program in (make_stepper([trial], compiled=True), SingleStepper(trial))
     )
     ours, plain = one.adam.first_moment, other.adam.first_moment
     assert float((ours - plain).norm() / plain.norm()) < 1e-9
@@ -76,8 +77,8 @@ def test_trials_of_a_kind_share_it(digits: Dataset, make_spec: Any) -> None:
     one, other = trials_of(specs, digits)
     assert compiled_step(one) is compiled_step(other)
     assert compiled_step(one) is not compiled_step(trials_of(specs[:1], digits, torch.float32)[0])
-    states = [_states(program, other, 30)[-1] for program in (Solo(other, compiled_step(one)),
-                                                              Solo(other))]  # fmt: skip
+    steppers = SingleStepper(other, compiled_step(one)), SingleStepper(other)
+    states = [_states(stepper, other, 30)[-1] for stepper in steppers]
     assert_same(*states, rtol=1e-7, atol=1e-9)
 
 
@@ -166,7 +167,7 @@ def test_a_trial_in_a_pack_is_not_compiled(digits: Dataset, make_spec: Any) -> N
     for trained in train_together(trials, [Hooks(), Hooks()]):
         assert trained.result.compiled is False
     with pytest.raises(ValueError, match="too many values"):
-        program_of(trials, compiled=True)
+        make_stepper(trials, compiled=True)
 
 
 @pytest.mark.parametrize(
@@ -176,4 +177,4 @@ def test_a_trial_in_a_pack_is_not_compiled(digits: Dataset, make_spec: Any) -> N
      ({"architecture": "conv28", "layers": (4, 4, 4), "steps": 5_000}, True)],
 )  # fmt: skip
 def test_it_pays_for_long_trials(changes: dict[str, Any], expected: bool, make_spec: Any) -> None:
-    assert pays(make_spec(**changes)) is expected
+    assert worth_compiling(make_spec(**changes)) is expected

@@ -19,23 +19,30 @@ from trainer import TrialSpec, data
 from trainer.data import Dataset
 from trainer.objectives import OBJECTIVES
 from trainer.objectives.state import TrainState
-from trainer.step.cuda_graph import WARM_UP, Replay, Tick, captured, directly, warm_up
+from trainer.step.cuda_graph import (
+    WARM_UP_STEPS,
+    InPlaceStep,
+    InPlaceStepper,
+    cuda_graph,
+    eager,
+    warm_up,
+)
 from trainer.step.pack import Pack
-from trainer.step.program import Program, Solo, program_of
 from trainer.step.random import BLOCK
+from trainer.step.stepper import SingleStepper, Stepper, make_stepper
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, Trained, train_together
 
-Plain = Callable[[Sequence[Trial]], Solo | Pack]
+Plain = Callable[[Sequence[Trial]], SingleStepper | Pack]
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 plain_programs = pytest.mark.parametrize(
-    "plain", [lambda trials: Solo(trials[0]), Pack], ids=["solo", "pack"]
+    "plain", [lambda trials: SingleStepper(trials[0]), Pack], ids=["solo", "pack"]
 )
 
 
 def _run(
-    program: Program, states: Sequence[TrainState], starts: Sequence[int], count: int
+    program: Stepper, states: Sequence[TrainState], starts: Sequence[int], count: int
 ) -> list[TrainState]:
     """Take `count` steps, of each trial from its own start on."""
     joint = program.join(states)
@@ -58,7 +65,7 @@ def test_ticks_are_the_plain_steps(
     specs = others(dataclasses.replace(spec, objective=objective))
     trials = _members(plain, trials_of(specs, dataset))
     states = [trial.initial_state() for trial in trials]
-    one, other = plain(trials), Replay(plain(trials), directly)
+    one, other = plain(trials), InPlaceStepper(plain(trials), eager)
     joint, in_place = one.join(states), other.join(states)
     for step in range(300 if dataset.name == "digits" else BLOCK + 36):
         joint, measures = one.advance(joint, [step] * len(trials))
@@ -79,7 +86,7 @@ def test_members_go_on_from_different_steps(digits: Dataset, make_spec: Any) -> 
         for step in range(start):
             states[index], _ = trial.advance(states[index], step)
     plain = _run(Pack(trials), states, starts, count=150)
-    in_place = _run(Replay(Pack(trials), directly), states, starts, count=150)
+    in_place = _run(InPlaceStepper(Pack(trials), eager), states, starts, count=150)
     for one, other, start in zip(plain, in_place, starts, strict=True):
         assert int(one.step) == start + 150
         assert_same(one, other)
@@ -94,7 +101,7 @@ def test_what_is_split_off_is_the_trial_s_own(
     trials = _members(plain, trials_of(others(spec), dataset))
     states = [trial.initial_state() for trial in trials]
     before = pytree.tree_map(torch.clone, states)
-    program = Replay(plain(trials), directly)
+    program = InPlaceStepper(plain(trials), eager)
     joint = program.join(states)
     for step in range(20):
         joint, _ = program.advance(joint, [step] * len(trials))
@@ -105,7 +112,7 @@ def test_what_is_split_off_is_the_trial_s_own(
     assert int(split[0].step) == 20
     for one, other in zip([*split, *states], [*kept, *before], strict=True):
         assert_same(one, other)
-    went_on = _run(Replay(plain(trials), directly), split, [20] * len(trials), count=20)
+    went_on = _run(InPlaceStepper(plain(trials), eager), split, [20] * len(trials), count=20)
     for index, state in enumerate(went_on):
         assert_same(state, program.split(joint, index))
 
@@ -116,7 +123,7 @@ def test_a_warm_up_leaves_no_trace(plain: Plain, digits: Dataset, make_spec: Any
     states = [trial.initial_state() for trial in trials]
     ticks = 0
 
-    def record(tick: Tick, tensors: Sequence[Tensor]) -> Tick:
+    def record(tick: InPlaceStep, tensors: Sequence[Tensor]) -> InPlaceStep:
         def counted() -> None:
             nonlocal ticks
             ticks += 1
@@ -126,9 +133,9 @@ def test_a_warm_up_leaves_no_trace(plain: Plain, digits: Dataset, make_spec: Any
         return tick
 
     starts = [BLOCK - 1] * len(trials)
-    warm = _run(Replay(plain(trials), record), states, starts, count=30)
-    cold = _run(Replay(plain(trials), directly), states, starts, count=30)
-    assert ticks == WARM_UP
+    warm = _run(InPlaceStepper(plain(trials), record), states, starts, count=30)
+    cold = _run(InPlaceStepper(plain(trials), eager), states, starts, count=30)
+    assert ticks == WARM_UP_STEPS
     for one, other in zip(warm, cold, strict=True):
         assert_same(one, other)
 
@@ -145,10 +152,10 @@ def test_whole_trials_end_and_are_stopped_in_place_as_otherwise(
     ]
     plain = train_together(trials_of(specs, digits), [Hooks() for _ in specs])
 
-    def in_place(trials: Sequence[Trial], *, compiled: bool) -> Replay:
-        return Replay(Pack(trials) if len(trials) > 1 else Solo(trials[0]), directly)
+    def in_place(trials: Sequence[Trial], *, compiled: bool) -> InPlaceStepper:
+        return InPlaceStepper(Pack(trials) if len(trials) > 1 else SingleStepper(trials[0]), eager)
 
-    monkeypatch.setattr("trainer.training.loop.program_of", in_place)
+    monkeypatch.setattr("trainer.training.loop.make_stepper", in_place)
     _assert_same_ends(plain, train_together(trials_of(specs, digits), [Hooks() for _ in specs]))
     interrupt(specs, digits, tmp_path, after=100)
     hooks = [hooks_in(spec, tmp_path) for spec in specs]
@@ -213,10 +220,10 @@ def test_a_tick_stays_on_its_device(
     )
     meta = torch.device("meta")
     trials = _members(plain, trials_of(others(spec), dataset, torch.float32, meta))
-    program = Replay(plain(trials), directly)
+    program = InPlaceStepper(plain(trials), eager)
     program.join([trial.initial_state() for trial in trials])
     with _NoLooks(), _NoLiterals():  # which raise at what would leave it
-        program.tick()
+        program.step_in_place()
     assert {tensor.device for tensor in program.tensors} == {meta}
 
 
@@ -238,8 +245,8 @@ def test_the_watch_sees_what_it_watches_for(wrong: Callable[[Tensor], object]) -
 
 def test_on_a_cpu_nothing_is_recorded(digits: Dataset, make_spec: Any) -> None:
     trials = trials_of(others(make_spec()), digits)
-    assert isinstance(program_of(trials), Pack)
-    assert isinstance(program_of(trials[:1]), Solo)
+    assert isinstance(make_stepper(trials), Pack)
+    assert isinstance(make_stepper(trials[:1]), SingleStepper)
 
 
 @needs_gpu
@@ -251,8 +258,8 @@ def test_a_graph_is_the_eager_step(plain: Plain, kind: tuple[Dataset, TrialSpec]
     states = [trial.initial_state() for trial in trials]
     starts = [BLOCK - 5] * len(trials)
     eager = _run(plain(trials), states, starts, count=30)
-    replayed = _run(Replay(plain(trials), captured), states, starts, count=30)
-    assert isinstance(program_of(trials), Replay)
+    replayed = _run(InPlaceStepper(plain(trials), cuda_graph), states, starts, count=30)
+    assert isinstance(make_stepper(trials), InPlaceStepper)
     for one, other in zip(eager, replayed, strict=True):
         assert_same(one, other, rtol=1e-7, atol=1e-9)
 

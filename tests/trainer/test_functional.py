@@ -118,7 +118,7 @@ def test_raw_multiplier_inverts_multiplier(value: float) -> None:
 
 def test_the_constraint_has_the_average_s_value_and_the_batch_s_gradient() -> None:
     current = torch.tensor(3.0, requires_grad=True)
-    combined = geco.with_value_of(torch.tensor(-1.0), current)
+    combined = geco.replace_value(torch.tensor(-1.0), current)
     assert combined.item() == -1.0
     assert torch.autograd.grad(combined, current)[0].item() == 1.0
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from members import others, trials_of
 
 from trainer.data import Dataset
-from trainer.step.memory import MARGIN, MOST, largest_pack, peak_bytes
+from trainer.step.memory import MARGIN, MAX_PACK, largest_pack, peak_bytes
 
 GB = 10**9
 
@@ -22,10 +22,10 @@ GB = 10**9
         (1 * GB, 2 * GB, 10 * GB, 8),  # 1 + 7 · 1 = 8 of 10
         (3 * GB, 4 * GB, 10 * GB, 6),  # the images are there once
         (1 * GB, 2 * GB, 9.9 * GB, 7),
-        (1 * GB, 2 * GB, 1000 * GB, MOST),
+        (1 * GB, 2 * GB, 1000 * GB, MAX_PACK),
         (9 * GB, 10 * GB, 10 * GB, 1),  # not even one; that one is to say so itself
         (1 * GB, 2 * GB, -1 * GB, 1),
-        (1 * GB, 1 * GB, 10 * GB, MOST),  # less than the allocator counts
+        (1 * GB, 1 * GB, 10 * GB, MAX_PACK),  # less than the allocator counts
         (1 * GB, 1 * GB, 1 * GB, 1),
     ],
 )
@@ -45,9 +45,9 @@ def test_it_fits_and_one_more_would_not(one: int, each: int, available: int) -> 
     def fits(count: int) -> bool:
         return one + (count - 1) * each <= MARGIN * available * (1 + 1e-9)
 
-    assert 1 <= size <= MOST
+    assert 1 <= size <= MAX_PACK
     assert fits(size) or size == 1
-    assert size == MOST or not one + size * each < MARGIN * available * (1 - 1e-9)
+    assert size == MAX_PACK or not one + size * each < MARGIN * available * (1 - 1e-9)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

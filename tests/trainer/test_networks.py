@@ -7,13 +7,13 @@ import torch
 
 from trainer import UserError
 from trainer.data import DATASETS
-from trainer.networks import ARCHITECTURES, architecture
+from trainer.networks import NETWORKS
 from trainer.networks.conv import UpsampledConv2d
 from trainer.networks.network import Network
 
 TAKES = [
     (row.name, info.image_shape)
-    for row in ARCHITECTURES.values()
+    for row in NETWORKS.values()
     for info in DATASETS.values()
     if row.name == info.architecture or row.name == "dense"
 ]
@@ -23,7 +23,7 @@ TAKES = [
 def test_it_encodes_to_its_width_and_decodes_to_pixels(
     name: str, shape: tuple[int, int, int]
 ) -> None:
-    row = architecture(name)
+    row = NETWORKS.find(name)
     network = Network(lambda: row.build(shape, 5, row.default_layers(shape)))
     parameters, buffers = network.initial(0)
     weights = network.unflatten(parameters)
@@ -39,7 +39,7 @@ def test_it_encodes_to_its_width_and_decodes_to_pixels(
 
 @pytest.mark.parametrize(("name", "shape"), TAKES)
 def test_a_call_leaves_the_buffers_it_was_given(name: str, shape: tuple[int, int, int]) -> None:
-    row = architecture(name)
+    row = NETWORKS.find(name)
     network = Network(lambda: row.build(shape, 5, row.default_layers(shape)))
     parameters, buffers = network.initial(0)
     before = {key: value.clone() for key, value in buffers.items()}
@@ -50,7 +50,7 @@ def test_a_call_leaves_the_buffers_it_was_given(name: str, shape: tuple[int, int
 
 
 def test_the_flat_vector_holds_every_weight_of_the_module() -> None:
-    row = architecture("conv28")
+    row = NETWORKS.find("conv28")
     network = Network(lambda: row.build((1, 28, 28), 4, (3, 5, 7)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
@@ -63,7 +63,7 @@ def test_the_flat_vector_holds_every_weight_of_the_module() -> None:
 
 def test_the_paper_s_network_is_as_described() -> None:
     """Section 4: kernels 4, 3, 2 of stride 2 down; 2, 3, 3 of stride 1 up; 128 linear units."""
-    vae = architecture("conv28").build((1, 28, 28), 32, (32, 64, 128))
+    vae = NETWORKS.find("conv28").build((1, 28, 28), 32, (32, 64, 128))
     convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.kernel_size[0] for c in convolutions] == [4, 3, 2, 2, 3, 3]
     assert [c.stride[0] for c in convolutions] == [2, 2, 2, 1, 1, 1]
@@ -75,7 +75,7 @@ def test_the_paper_s_network_is_as_described() -> None:
 
 def test_the_paper_s_larger_network_is_as_described() -> None:
     """Section 4: kernels 4, 3, 3, 3 of stride 2 down; 3×3 of stride 1 up; 128 linear units."""
-    vae = architecture("conv64").build((3, 64, 64), 10, (32, 64, 128, 128))
+    vae = NETWORKS.find("conv64").build((3, 64, 64), 10, (32, 64, 128, 128))
     convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.kernel_size[0] for c in convolutions] == [4, 3, 3, 3, 3, 3, 3, 3]
     assert [c.stride[0] for c in convolutions] == [2, 2, 2, 2, 1, 1, 1, 1]
@@ -89,7 +89,7 @@ def test_the_paper_s_larger_network_is_as_described() -> None:
 @pytest.mark.parametrize(("name", "stages"), [("conv28", 3), ("conv64", 4)])
 def test_the_order_of_the_paper_s_layers(name: str, stages: int) -> None:
     side = int(name[-2:])
-    vae = architecture(name).build((1, side, side), 4, (4,) * stages)
+    vae = NETWORKS.find(name).build((1, side, side), 4, (4,) * stages)
     down = ["Conv2d", "LeakyReLU", "BatchNorm2d"] * stages
     assert _kinds(vae.encoder) == [*down, "Flatten", "Linear", "LeakyReLU", "Linear"]
     up = ["BatchNorm2d", "Identity", "UpsampledConv2d", "LeakyReLU"] * stages
@@ -117,12 +117,12 @@ def test_the_paper_s_networks_refuse_what_they_cannot_take(
 ) -> None:
     side = name[-2:]
     with pytest.raises(UserError, match=f"{name}.*{side}×{side}.*found images of {shape[1]}×"):
-        architecture(name).build(shape, 4, layers)
+        NETWORKS.find(name).build(shape, 4, layers)
 
 
 def test_an_unknown_one_is_named_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'conv28'"):
-        architecture("conv82")
+        NETWORKS.find("conv82")
 
 
 @pytest.mark.parametrize("kernel", [2, 3])

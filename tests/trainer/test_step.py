@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from trainer import Status, TrialSpec, UserError
 from trainer.data import Dataset
 from trainer.functional import geco
-from trainer.networks import VAE, architecture
+from trainer.networks import NETWORKS, VAE
 from trainer.networks.network import _to_flat
 from trainer.objectives import OBJECTIVES, Constants
 from trainer.objectives.geco_l0_arm import step as geco_step
@@ -32,7 +32,7 @@ def _naive_twin(trial: Trial) -> NaiveTrial:
     spec = trial.spec
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "parameters"))
-        build = architecture(spec.architecture).build
+        build = NETWORKS.find(spec.architecture).build
         vae = build(trial.dataset.image_shape, spec.width, spec.layers)
     gated = spec.objective == "geco-l0-arm"
     return NaiveTrial(vae.encoder, vae.decoder, spec.width, spec.tau, spec.learning_rate, gated)

@@ -1,4 +1,4 @@
-"""What a data set is once it is loaded, and what its registry row says."""
+"""A data set once it is loaded, and its registry row."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from trainer.data.cache.stream import Stream
 from trainer.data.drawn.rendered import Rendered, spread
+from trainer.data.labels import Labels, no_labels
 from trainer.data.official.sources import SourceFile
 
 Images: TypeAlias = NDArray[np.uint8]
 """Images as stored: uint8 [count, channels, height, width]."""
 
 ImageSet: TypeAlias = Images | Rendered
-"""Images that are stored, or made when asked for: `len`, `shape` and `[slice or index array]`."""
+"""Images that are stored, or drawn when asked for: `len`, `shape` and `[slice or index array]`."""
 
 _BLOCK = 4096  # images converted to float64 at a time
-_MANY, _SURVEYED = 100_000, 8192  # of more images than the first, the second stand for all
+_SURVEYED_FROM, _SURVEY_SIZE = 100_000, 8192  # of more images, so many stand for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Dataset:
     """Images to train on and images held out, as stored: divide by `levels` to get [0, 1]."""
 
     name: str
-    """Its row in `DATASETS`."""
+    """Its name in `DATASETS`, or a label."""
     train: ImageSet
     """uint8 [count, channels, height, width]; memory-mapped where it comes from files."""
     test: ImageSet
@@ -42,6 +43,20 @@ class Dataset:
     """The uint8 value that means 1.0."""
     sha256: str
     """Hash of both arrays, their shapes and `levels`: what `TrialSpec.dataset_sha256` asks for."""
+    read_labels: Callable[[], Labels | None] = no_labels
+    """Reads the labels, when they are first asked for."""
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The labels of the images; None if there are none here.
+
+        Raises:
+            UserError: if they are not those of these images.
+        """
+        labels = self.read_labels()
+        if labels is not None:
+            labels.check(self.name, len(self.train), len(self.test))
+        return labels
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -51,15 +66,15 @@ class Dataset:
 
     @cached_property
     def mean_image_sse(self) -> float:
-        """The sse of always answering the mean training image: from this τ up no latent is needed.
+        """The sse of always returning the mean training image: no latent is needed from this τ up.
 
         Squared error summed over an image's pixels in [0, 1], averaged over the training images:
-        E‖x‖² − ‖E x‖². The sums are of whole numbers, which float64 holds exactly. Of a
-        very large set, some thousand images that are evenly spread over it stand for all.
+        E‖x‖² − ‖E x‖². The sums are of whole numbers, which float64 holds exactly. In a
+        very large set, some thousand evenly spread images stand for all.
         """
         images = self.train
-        if len(images) > _MANY:
-            images = images[spread(len(images), _SURVEYED)]
+        if len(images) > _SURVEYED_FROM:
+            images = images[spread(len(images), _SURVEY_SIZE)]
         count = len(images)
         pixel_sums = np.zeros(math.prod(self.image_shape))
         squares = 0.0
@@ -74,7 +89,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
-    """A registry row: what is known about a data set before it is read."""
+    """A registry row: what is known of a data set before it is read."""
 
     name: str
     summary: str
@@ -84,7 +99,7 @@ class DatasetInfo:
     levels: int
     """The uint8 value that means 1.0."""
     architecture: str
-    """The network used unless another is asked for; a name in `trainer.networks`."""
+    """The network used unless another is asked for; a name in `trainer.networks.NETWORKS`."""
     width: int
     """Latent dimensions at the start unless others are asked for."""
     budgets: Mapping[str, int]
@@ -94,16 +109,21 @@ class DatasetInfo:
     paper_taus: tuple[float, ...] = ()
     """What `--taus paper` means; empty if no paper has a figure for this data set."""
     files: tuple[SourceFile, ...] = ()
-    """The official files it is made from; empty if it comes with this package."""
+    """The official files it is made from; empty if its images come from code."""
     read: Callable[[Sequence[Path]], tuple[ImageSet | Stream, ImageSet | Stream]]
     """Reads (train, test) from the verified `files`, given in that order; a `Stream` only from
     files, rendered images only without."""
+    label_files: tuple[SourceFile, ...] = ()
+    """Official files with nothing but labels. Where they are missing, there are no labels."""
+    read_labels: Callable[[Sequence[Path]], Labels] | None = None
+    """Reads the labels from the verified `files` and `label_files`, given in that order; None if
+    the data set has none."""
 
 
 def content_sha256(train: ImageSet, test: ImageSet, levels: int) -> str:
-    """Hash what a trial gets to see: pixels, shapes and scale, but not where they came from.
+    """Hash what a trial sees: pixels, shapes and scale, but not where they came from.
 
-    Of a rendered set, its fingerprint stands for the pixels.
+    The fingerprint of a rendered set stands for its pixels.
     """
     digest = begin_sha256(train.shape, test.shape, levels)
     for images in (train, test):
@@ -117,6 +137,6 @@ def content_sha256(train: ImageSet, test: ImageSet, levels: int) -> str:
 def begin_sha256(
     train_shape: tuple[int, ...], test_shape: tuple[int, ...], levels: int
 ) -> hashlib._Hash:
-    """Begin the hash of a data set; the pixels follow, those to train on first."""
+    """Begin the hash of a data set; the pixels follow, training images first."""
     header = json.dumps({"levels": levels, "train": train_shape, "test": test_shape})
     return hashlib.sha256(header.encode())

@@ -20,14 +20,14 @@ class AdamState(NamedTuple):
 
 
 def init(parameters: Tensor) -> AdamState:
-    """Start with both moments at zero."""
+    """Return both moments at zero."""
     return AdamState(torch.zeros_like(parameters), torch.zeros_like(parameters))
 
 
 def update(
     parameters: Tensor, gradient: Tensor, state: AdamState, step: Tensor, learning_rate: Tensor
 ) -> tuple[Tensor, AdamState]:
-    """Take one step down `gradient`.
+    """Move the parameters one step against `gradient`.
 
     Args:
         parameters: [size].

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def multiplier(raw: Tensor) -> Tensor:
-    """λ' = softplus(λ)² (line 21), positive and quick to move."""
+    """λ' = softplus(λ)² (line 21), which is positive and moves fast."""
     return F.softplus(raw).square()
 
 
@@ -25,9 +25,10 @@ def moving_average(average: Tensor, value: Tensor, keep: Tensor, first: Tensor) 
     return torch.where(first, value, keep * average + (1 - keep) * value)
 
 
-def with_value_of(average: Tensor, current: Tensor) -> Tensor:
-    """C' = C + stop_gradient(C_ma − C): the average's value, the current one's gradient (line 20).
+def replace_value(average: Tensor, current: Tensor) -> Tensor:
+    """C' = C + stop_gradient(C_ma − C), line 20: the average's value, the batch's gradient.
 
-    The detach keeps backpropagation to this step's batch; the average smooths what λ sees.
+    A stop-gradient trick: the average steadies λ, while the detach lets θ and φ learn from the
+    present batch alone.
     """
     return current + (average - current).detach()

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from trainer.errors import UserError, unknown_name
+from trainer.errors import UserError
 from trainer.networks.conv28 import CONV28
 from trainer.networks.conv64 import CONV64
 from trainer.networks.dense import DENSE
 from trainer.networks.vae import VAE, Architecture, ImageShape
-from trainer.spec import MOST_UNITS
+from trainer.registry import Registry
+from trainer.spec import MAX_UNITS
 
-ARCHITECTURES: dict[str, Architecture] = {row.name: row for row in (DENSE, CONV28, CONV64)}
-
-
-def architecture(name: str) -> Architecture:
-    """Look a network up.
-
-    Raises:
-        UserError: if no row has this name.
-    """
-    if name not in ARCHITECTURES:
-        raise unknown_name("architecture", name, ARCHITECTURES)
-    return ARCHITECTURES[name]
+NETWORKS = Registry("architecture", {row.name: row for row in (DENSE, CONV28, CONV64)})
 
 
 def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) -> tuple[int, ...]:
-    """Read layers such as `128,64`, or take the network's own for images of this shape.
+    """Parse layers such as `128,64`; None stands for the network's default for these images.
 
     Raises:
-        UserError: if they are malformed, or the network cannot take them or the images.
+        UserError: if they are malformed, or the network does not accept them or the images.
     """
     if text is None:
         layers = row.default_layers(image_shape)
@@ -37,18 +27,17 @@ def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) 
         layers = tuple(int(part) for part in text.split(","))
     else:
         raise UserError(f"--layers must be positive whole numbers such as 128,64, found {text!r}")
-    if not 1 <= min(layers) <= max(layers) <= MOST_UNITS:
-        raise UserError(f"--layers must be from 1 to {MOST_UNITS}, found {text!r}")
-    with torch.device("meta"):  # checks without making the weights
+    if not 1 <= min(layers) <= max(layers) <= MAX_UNITS:
+        raise UserError(f"--layers must be from 1 to {MAX_UNITS}, found {text!r}")
+    with torch.device("meta"):  # checks without allocating the weights
         row.build(image_shape, 1, layers)
     return layers
 
 
 __all__ = [
-    "ARCHITECTURES",
+    "NETWORKS",
     "VAE",
     "Architecture",
     "ImageShape",
-    "architecture",
     "choose_layers",
 ]

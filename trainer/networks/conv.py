@@ -1,4 +1,4 @@
-"""What the paper's convolutional networks (section 4) have in common."""
+"""The parts that the paper's convolutional networks (section 4) share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainer.networks.vae import LEAK
 
 BATCHNORM_MOMENTUM = 0.2
-"""The paper's 0.8 is a keep-rate; PyTorch's momentum is what is not kept."""
+"""The paper's 0.8 is a keep-rate; PyTorch's momentum is one minus that."""
 
 HIDDEN = 128
 """Units of the linear layer on either side of the latent."""
@@ -35,10 +35,10 @@ class Unflatten(nn.Module):
 class UpsampledConv2d(nn.Conv2d):
     """Nearest ×2 upsampling, then a convolution of stride 1, computed as one.
 
-    Each pixel of the small image meets sums of neighbouring weights, so both together are exactly
-    a transposed convolution of stride 2: for a kernel of 3, of 4/9 of the multiplications and
-    without the large image in between. A kernel of 3 gives twice the size, one of 2 (without
-    padding) one less.
+    Each pixel of the small image is multiplied by sums of neighbouring weights, so both together
+    are exactly a transposed convolution of stride 2: for a kernel of 3, with 4/9 of the
+    multiplications and without the large image in between. A kernel of 3 doubles the size; one of
+    2 (without padding) gives one pixel less.
     """
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
@@ -50,7 +50,7 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 def fold(kernel: Tensor) -> Tensor:
-    """Turn the kernel of an upsampled convolution into that of a transposed one.
+    """Convert the kernel of an upsampled convolution to that of a transposed one.
 
     Args:
         kernel: [after, before, size, size].

@@ -39,29 +39,29 @@ class Network:
 
     @property
     def size(self) -> int:
-        """How many parameters it has."""
+        """The number of parameters."""
         return sum(self._sizes)
 
-    def places(self, narrow: Network) -> Tensor:
-        """Say where in this network's vector the parameters of a narrower one belong.
+    def indices_in_wider(self, narrow: Network) -> Tensor:
+        """Return where in this network's vector the parameters of a narrower network belong.
 
-        The two differ in their latent width alone. What is left over connects latent dimensions
-        that the narrower network does not have.
+        The two differ in their latent width alone. The remaining parameters connect latent
+        dimensions that the narrower network does not have.
 
         Returns:
-            Positions, [parameters of `narrow`].
+            Indices, [parameters of `narrow`].
         """
         numbered = self.unflatten(torch.arange(self.size))
         few, many = narrow._vae.width, self._vae.width
         return torch.cat(
             [
-                _to_flat(_corner(numbered[name], shape, few, many))
+                _to_flat(_slice_latent_axis(numbered[name], shape, few, many))
                 for name, shape in zip(narrow._names, narrow._shapes, strict=True)
             ]
         )
 
     def initial(self, seed: int) -> tuple[Tensor, Buffers]:
-        """Draw the parameters [parameters] and give the buffers a trial starts with.
+        """Return the parameters [parameters] and buffers that a trial starts with.
 
         Drawn on the CPU, so that a trial starts from the same point on every device.
         """
@@ -72,7 +72,7 @@ class Network:
         return parameters, dict(sorted(vae.named_buffers()))
 
     def unflatten(self, parameters: Tensor) -> Weights:
-        """Give the named weights as views of the vector [parameters]."""
+        """Return the named weights as views of the vector [parameters]."""
         parts = torch.split_with_sizes(parameters, self._sizes)
         return {
             name: _from_flat(part, shape)
@@ -94,7 +94,7 @@ class Network:
     def decode(
         self, weights: Weights, buffers: Buffers, latents: Tensor, *, training: bool = True
     ) -> tuple[Tensor, Buffers]:
-        """Decode latents [batch, width] to images, and give the new buffers."""
+        """Decode latents [batch, width]; returns the images and the new buffers."""
         return self._call("decoder", weights, buffers, latents, training)
 
     def _call(
@@ -114,10 +114,10 @@ class Network:
 
 
 class _Slot(NamedTuple):
-    """Where a module keeps a tensor, and which one belongs there.
+    """Where a module keeps a tensor, and the key of the tensor to put there.
 
-    `torch.func.functional_call` finds this out anew with every call, which takes a fifth of a
-    small network's step.
+    `torch.func.functional_call` looks this up in every call, which takes a fifth of a small
+    network's step.
     """
 
     holder: MutableMapping[str, Any]
@@ -137,8 +137,8 @@ def _slots(vae: VAE, part: str) -> list[_Slot]:
     ]
 
 
-def _corner(weight: Tensor, shape: torch.Size, few: int, many: int) -> Tensor:
-    """Cut a weight down to a shape: of `many` latents the first `few`, of means and variances."""
+def _slice_latent_axis(weight: Tensor, shape: torch.Size, few: int, many: int) -> Tensor:
+    """Keep the first `few` of `many` latents along the axis in which weight and shape differ."""
     for dimension, (wide, narrow) in enumerate(zip(weight.shape, shape, strict=True)):
         if wide != narrow:
             kept = torch.arange(few)
@@ -149,7 +149,7 @@ def _corner(weight: Tensor, shape: torch.Size, few: int, many: int) -> Tensor:
 
 
 def _to_flat(weight: Tensor) -> Tensor:
-    """Lay a weight out in a vector; a convolution's with its channels last.
+    """Flatten a weight, a convolution's with its channels last.
 
     Its view is then in channels_last order, and so is all that the convolution computes, without
     a conversion in the network (which `torch.func.vmap` could not follow).

@@ -1,4 +1,4 @@
-"""What every architecture builds."""
+"""The model that every network builds, and the registry's row of a network."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class VAE(nn.Module):
 
 
 class Build(Protocol):
-    """How a network is made; a free function with torch's default initialisation will do."""
+    """Builds a network, with torch's default initialisation: a plain function is enough."""
 
     def __call__(self, image_shape: ImageShape, width: int, layers: tuple[int, ...]) -> VAE:
         """Build the network.
 
         Raises:
-            UserError: if it cannot take images of this shape or these layers.
+            UserError: if it does not accept images of this shape, or these layers.
         """
 
 
 class DefaultLayers(Protocol):
-    """The layers that a trial gets when nobody names any."""
+    """Chooses the layers of a trial where none are given."""
 
     def __call__(self, image_shape: ImageShape) -> tuple[int, ...]:
-        """Choose the layers for images of this shape."""
+        """Return the layers for images of this shape."""
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ class Architecture:
     build: Build
     default_layers: DefaultLayers
     compile_from: int | None = None
-    """Steps from which `--compile auto` compiles a trial: as many as make up for the compiler's
-    time (`after` in `benchmarks/two_processes.py`). None: it does not."""
+    """The steps from which compiling a trial saves more time than it takes (`after` in
+    `benchmarks/two_processes.py`); `--compile auto` compiles from there. None: never."""

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from trainer.errors import unknown_name
 from trainer.objectives.base import Constants, Objective, Step
 from trainer.objectives.geco import GECO
 from trainer.objectives.geco_l0_arm import GECO_L0_ARM
+from trainer.registry import Registry
 
-OBJECTIVES: dict[str, Objective] = {row.name: row for row in (GECO_L0_ARM, GECO)}
+OBJECTIVES = Registry("objective", {row.name: row for row in (GECO_L0_ARM, GECO)})
 
-
-def objective(name: str) -> Objective:
-    """Look an objective up.
-
-    Raises:
-        UserError: if no row has this name.
-    """
-    if name not in OBJECTIVES:
-        raise unknown_name("objective", name, OBJECTIVES)
-    return OBJECTIVES[name]
-
-
-__all__ = ["OBJECTIVES", "Constants", "Objective", "Step", "objective"]
+__all__ = ["OBJECTIVES", "Constants", "Objective", "Step"]

@@ -1,4 +1,4 @@
-"""What the training loop asks of an objective."""
+"""What an objective provides to the training loop."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Constants(NamedTuple):
     """The raw λ at which λ' = lambda_min; a scalar."""
     raw_multiplier_max: Tensor
     """The raw λ at which λ' = lambda_max; a scalar."""
-    exists: Tensor
-    """Which latent dimensions the trial has, boolean [width]."""
+    latent_mask: Tensor
+    """False for dimensions that only pad the trial to the width of its pack, boolean [width]."""
 
     @classmethod
     def of(cls, spec: TrialSpec, device: torch.device, dtype: torch.dtype) -> Constants:
-        """Read the settings off a spec."""
+        """Return the settings of a spec as tensors."""
 
         def scalar(value: float) -> Tensor:
             return torch.tensor(value, device=device, dtype=dtype)
@@ -45,7 +45,7 @@ class Constants(NamedTuple):
             learning_rate=scalar(spec.learning_rate),
             raw_multiplier_min=scalar(geco.raw_multiplier(spec.lambda_min)),
             raw_multiplier_max=scalar(geco.raw_multiplier(spec.lambda_max)),
-            exists=torch.ones(spec.width, dtype=torch.bool, device=device),
+            latent_mask=torch.ones(spec.width, dtype=torch.bool, device=device),
         )
 
 
@@ -70,15 +70,15 @@ class Objective:
     name: str
     summary: str
     step: Callable[[Network], Step]
-    """Bind the step to a network."""
+    """Returns the step for a network."""
     least_error: bool = False
-    """Whether τ = 0 can be asked for, and means: as little error as can be."""
+    """Whether τ = 0 is allowed, and means: the least error that can be reached."""
 
     def check(self, spec: TrialSpec) -> None:
-        """Refuse what this objective cannot train.
+        """Check that this objective can train the spec.
 
         Raises:
-            UserError: if τ is 0 and would never be met.
+            UserError: if τ is 0, which this objective would never meet.
         """
         if spec.tau == 0 and not self.least_error:
             raise UserError(

@@ -1,4 +1,4 @@
-"""GECO alone: a VAE of fixed width whose error is held at τ, or made least (τ = 0).
+"""GECO alone: a VAE of fixed width whose error is held at τ, or minimised (τ = 0).
 
 That is the paper's regular VAE (Table 1, first step): Algorithm 1 with all gates fixed open and no
 L0 term. Algorithm 1 itself (`geco_l0_arm`) is built from the same parts.
@@ -19,11 +19,11 @@ from trainer.objectives.gradients import GradAndValue, grad_and_value
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 
 MEASURE_KEEP = 0.95
-"""Keep-rate of the moving averages that are reported (the paper's Table 1)."""
+"""Keep-rate of the reported moving averages (the paper's Table 1)."""
 
 
 class Variables(NamedTuple):
-    """What Adam moves. θ, φ and γ descend the Lagrangian, λ ascends it."""
+    """What Adam updates. θ, φ and γ descend the Lagrangian, λ ascends it."""
 
     parameters: Tensor
     gate_logits: Tensor
@@ -31,12 +31,12 @@ class Variables(NamedTuple):
 
     @classmethod
     def of(cls, state: TrainState) -> Variables:
-        """Read them off a state."""
+        """Return the variables of a state."""
         return cls(state.parameters, state.gate_logits, state.multiplier)
 
 
-class Seen(NamedTuple):
-    """What the forward pass leaves behind for the rest of the step, all detached."""
+class ForwardAux(NamedTuple):
+    """What the rest of the step needs from the forward pass, all detached."""
 
     buffers: Buffers
     latents: Tensor
@@ -59,20 +59,20 @@ def step(
 ) -> tuple[TrainState, BatchMeasures]:
     """Take one step with all gates open; see `Step`."""
     variables = Variables.of(state)
-    loss = partial(_all_open, network)
-    gradient, (_, seen) = grad_and_value(loss)(variables, constants, state, images, noise)
-    return update(variables, gradient, constants, state, seen)
+    loss = partial(_ungated_loss, network)
+    gradient, (_, aux) = grad_and_value(loss)(variables, constants, state, images, noise)
+    return update(variables, gradient, constants, state, aux)
 
 
-def _all_open(
+def _ungated_loss(
     network: Network,
     variables: Variables,
     constants: Constants,
     state: TrainState,
     images: Tensor,
     noise: Noise,
-) -> tuple[Tensor, Seen]:
-    all_open = constants.exists.to(noise.epsilon.dtype).expand(noise.epsilon.shape)
+) -> tuple[Tensor, ForwardAux]:
+    all_open = constants.latent_mask.to(noise.epsilon.dtype).expand(noise.epsilon.shape)
     return lagrangian(network, variables, constants, state, images, noise.epsilon, all_open)
 
 
@@ -84,7 +84,7 @@ def lagrangian(
     images: Tensor,
     epsilon: Tensor,
     open_gates: Tensor,
-) -> tuple[Tensor, Seen]:
+) -> tuple[Tensor, ForwardAux]:
     """Compute λ'·C' + KL per open gate (Algorithm 1, lines 2-26, less the L0 term).
 
     Args:
@@ -108,8 +108,8 @@ def lagrangian(
     )
     kl = (vae.kl_elementwise(mean, log_variance) * open_gates).sum(1)
     kl_per_gate = kl / open_gates.sum(1).clamp(min=1)  # all gates may be closed
-    weighted = geco.multiplier(variables.multiplier) * geco.with_value_of(constraint_ma, constraint)
-    seen = Seen(
+    weighted = geco.multiplier(variables.multiplier) * geco.replace_value(constraint_ma, constraint)
+    aux = ForwardAux(
         buffers,
         latents.detach(),
         errors.detach(),
@@ -117,7 +117,7 @@ def lagrangian(
         constraint.detach(),
         constraint_ma,
     )
-    return weighted + kl_per_gate.mean(), seen
+    return weighted + kl_per_gate.mean(), aux
 
 
 def update(
@@ -125,18 +125,18 @@ def update(
     gradient: Variables,
     constants: Constants,
     state: TrainState,
-    seen: Seen,
+    aux: ForwardAux,
 ) -> tuple[TrainState, BatchMeasures]:
-    """Move the variables along the Lagrangian's gradient (line 31) and give the next state."""
+    """Update the variables along the Lagrangian's gradient (line 31); returns the next state."""
     ascending = gradient._replace(multiplier=-gradient.multiplier)
     moved, adam_state = _optimize(variables, ascending, state, constants)
-    return _next_state(state, moved, adam_state, seen), BatchMeasures(seen.errors, seen.kl)
+    return _next_state(state, moved, adam_state, aux), BatchMeasures(aux.errors, aux.kl)
 
 
 def _optimize(
     variables: Variables, gradient: Variables, state: TrainState, constants: Constants
 ) -> tuple[Variables, adam.AdamState]:
-    """Let Adam take a step, and project λ' into its bounds (line 21's clamp, out of the graph).
+    """Take Adam's step, and clamp λ' to its bounds (line 21) outside of the graph.
 
     A clamp inside the loss has gradient zero beyond the bound, where λ would stay for ever.
     """
@@ -152,23 +152,23 @@ def _optimize(
 
 
 def _next_state(
-    state: TrainState, moved: Variables, adam_state: adam.AdamState, seen: Seen
+    state: TrainState, moved: Variables, adam_state: adam.AdamState, aux: ForwardAux
 ) -> TrainState:
     first = state.step == 0
     taken = state.step + 1
-    keep = torch.full_like(seen.constraint, MEASURE_KEEP)
+    keep = torch.full_like(aux.constraint, MEASURE_KEEP)
     open_gates = gates.count_open(moved.gate_logits)
     return TrainState(
         parameters=moved.parameters,
-        buffers=seen.buffers,
+        buffers=aux.buffers,
         gate_logits=moved.gate_logits,
         multiplier=moved.multiplier,
-        constraint_ma=seen.constraint_ma,
-        hit=state.hit | (seen.constraint <= 0),
+        constraint_ma=aux.constraint_ma,
+        hit=state.hit | (aux.constraint <= 0),
         adam=adam_state,
         step=taken,
-        train_sse=geco.moving_average(state.train_sse, seen.errors.mean(), keep, first),
-        kl=geco.moving_average(state.kl, seen.kl.mean(), keep, first),
+        train_sse=geco.moving_average(state.train_sse, aux.errors.mean(), keep, first),
+        kl=geco.moving_average(state.kl, aux.kl.mean(), keep, first),
         open_gates=open_gates,
         settled_step=torch.where(open_gates == state.open_gates, state.settled_step, taken),
     )
@@ -180,7 +180,7 @@ def _flatten(variables: Variables) -> Tensor:
 
 
 def bind(network: Network) -> partial[tuple[TrainState, BatchMeasures]]:
-    """Give the step for a network."""
+    """Return the step for a network."""
     return partial(step, network)
 
 

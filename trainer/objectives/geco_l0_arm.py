@@ -1,4 +1,4 @@
-"""Algorithm 1 of De Boom et al.: GECO holds the error at τ, L0-ARM closes gates while it holds."""
+"""Algorithm 1 of De Boom et al.: GECO holds the error at τ, meanwhile L0-ARM closes gates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from trainer.functional import gates, geco, vae
 from trainer.networks.network import Network
 from trainer.objectives.base import Constants, Objective
-from trainer.objectives.geco import Seen, Variables, lagrangian, update
+from trainer.objectives.geco import ForwardAux, Variables, lagrangian, update
 from trainer.objectives.gradients import GradAndValue, grad_and_value
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 
@@ -30,54 +30,54 @@ def step(
         constants: the trial's settings.
         state: the trial so far.
         images: the batch, [batch, channels, height, width] in [0, 1].
-        noise: this step's random numbers.
+        noise: the random numbers of this step.
         grad_and_value: how to differentiate; see `trainer.objectives.gradients`.
 
     Returns:
-        The next state, and what was seen of the batch.
+        The next state, and the batch's measures.
     """
     variables = Variables.of(state)
-    loss = partial(_with_gates, network)
-    gradient, (_, (seen, errors_1)) = grad_and_value(loss)(
+    loss = partial(_gated_loss, network)
+    gradient, (_, (aux, errors_1)) = grad_and_value(loss)(
         variables, constants, state, images, noise
     )
     arm = geco.multiplier(state.multiplier) * gates.arm_gradient(
-        errors_1, seen.errors, noise.uniform, constants.k
+        errors_1, aux.errors, noise.uniform, constants.k
     )
-    masked = torch.where(state.hit & constants.exists, arm, 0)  # line 29
+    masked = torch.where(state.hit & constants.latent_mask, arm, 0)  # line 29
     gradient = gradient._replace(gate_logits=gradient.gate_logits + masked)
-    return update(variables, gradient, constants, state, seen)
+    return update(variables, gradient, constants, state, aux)
 
 
-def _with_gates(
+def _gated_loss(
     network: Network,
     variables: Variables,
     constants: Constants,
     state: TrainState,
     images: Tensor,
     noise: Noise,
-) -> tuple[Tensor, tuple[Seen, Tensor]]:
+) -> tuple[Tensor, tuple[ForwardAux, Tensor]]:
     """Lines 3-26: the loss whose gradient trains θ, φ, λ and, with the ARM term, γ.
 
     Returns:
-        The loss, what was seen under ν2, and the errors under ν1, [batch].
+        The loss, the forward pass under ν2, and the errors under ν1, [batch].
     """
     gates_1, gates_2 = gates.sample_pair(
-        state.gate_logits, noise.uniform, constants.k, state.hit, constants.exists
+        state.gate_logits, noise.uniform, constants.k, state.hit, constants.latent_mask
     )
-    loss, seen = lagrangian(network, variables, constants, state, images, noise.epsilon, gates_2)
+    loss, aux = lagrangian(network, variables, constants, state, images, noise.epsilon, gates_2)
     # A pass of its own, since one for both would mix their BatchNorm statistics; ν2's are kept.
     with torch.no_grad():
         weights = network.unflatten(variables.parameters)
-        reconstructions, _ = network.decode(weights, state.buffers, seen.latents * gates_1)
+        reconstructions, _ = network.decode(weights, state.buffers, aux.latents * gates_1)
         errors_1 = vae.sse(reconstructions, images)
     probability = gates.open_probability(variables.gate_logits, constants.k)
-    l0 = torch.where(seen.constraint <= 0, (probability * constants.exists).sum(), 0)
-    return loss + l0, (seen, errors_1)
+    l0 = torch.where(aux.constraint <= 0, (probability * constants.latent_mask).sum(), 0)
+    return loss + l0, (aux, errors_1)
 
 
 def bind(network: Network) -> partial[tuple[TrainState, BatchMeasures]]:
-    """Give the step for a network."""
+    """Return the step for a network."""
     return partial(step, network)
 
 

@@ -2,7 +2,7 @@
 
 `torch.func.grad_and_value` works under `torch.func.vmap`, but its interpreter makes a small
 network's step half again as slow. `grad_and_value` below has the same signature, so that one pure
-loss serves both: the step takes either as an argument.
+loss works with both: the step takes either as an argument.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 Loss = Callable[..., tuple[Tensor, Any]]
-"""(variables, ...) → (scalar loss, whatever else it computed)."""
+"""(variables, ...) → (scalar loss, anything else it computed)."""
 
 GradAndValue = Callable[[Loss], Callable[..., tuple[Any, tuple[Tensor, Any]]]]
-"""Loss → function of the same arguments that gives (gradient, (loss, rest))."""
+"""Loss → function of the same arguments that returns (gradient, (loss, rest))."""
 
 
 def grad_and_value(loss: Loss) -> Callable[..., tuple[Any, tuple[Tensor, Any]]]:
     """Differentiate `loss` with respect to its first argument, a named tuple of tensors.
 
-    What the loss computes besides its value must be detached. A variable that the loss does not
+    Anything the loss returns besides its value must be detached. A variable that the loss does not
     depend on has gradient zero.
     """
 
@@ -37,7 +37,7 @@ def grad_and_value(loss: Loss) -> Callable[..., tuple[Any, tuple[Tensor, Any]]]:
 
 
 def functional_grad_and_value(loss: Loss) -> Callable[..., tuple[Any, tuple[Tensor, Any]]]:
-    """Do the same by `torch.func`, for use under `torch.func.vmap`."""
+    """Differentiate as `grad_and_value` does, for use under `torch.func.vmap`."""
     differentiated: Callable[..., tuple[Any, tuple[Tensor, Any]]]
     differentiated = torch.func.grad_and_value(loss, has_aux=True)
     return differentiated

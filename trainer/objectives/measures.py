@@ -1,4 +1,4 @@
-"""The course of a trial, sampled while it trains."""
+"""The curve of a trial: its measures, sampled while it trains."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trainer.objectives import Constants
 from trainer.objectives.state import BatchMeasures, TrainState
 
 POINTS = 400
-"""About how many points a curve has, however long the trial."""
+"""About the number of points of a curve, however long the trial."""
 
 
 class CurvePoint(NamedTuple):
-    """One sample. Field by field a column of the ledger's curves."""
+    """One sample; its fields are the columns of the ledger's curves, in their order."""
 
     step: int
     sse: float
@@ -30,12 +30,12 @@ class CurvePoint(NamedTuple):
 
 
 def interval(steps: int) -> int:
-    """Choose how many steps lie between two points of a trial of so many steps."""
+    """Return the number of steps between two points, for a trial of so many steps."""
     return max(1, steps // POINTS)
 
 
 class Observation(NamedTuple):
-    """What is read off the device now and then: the quantities of a point, and `finite`."""
+    """One transfer from the device: the quantities of a curve point, and `finite` as 0 or 1."""
 
     sse: float
     constraint_ma: float
@@ -47,7 +47,7 @@ class Observation(NamedTuple):
     finite: float
 
     def point(self, step: int, seconds: float) -> CurvePoint:
-        """Make it a point of the curve."""
+        """Return it as a point of the curve."""
         values = self._asdict()
         del values["finite"]
         values["open_gates"] = int(self.open_gates)
@@ -55,7 +55,7 @@ class Observation(NamedTuple):
 
 
 def observe(state: TrainState, measures: BatchMeasures, constants: Constants) -> Tensor:
-    """Gather an `Observation` on the device, so that it takes one transfer: [8]."""
+    """Return an `Observation` as one tensor on the device, [8]: reading it takes one transfer."""
     return torch.stack(
         [
             measures.errors.mean(),
@@ -71,10 +71,10 @@ def observe(state: TrainState, measures: BatchMeasures, constants: Constants) ->
 
 
 def finite(state: TrainState) -> Tensor:
-    """Tell whether every loss, gradient and parameter so far was finite.
+    """Return whether every loss, gradient and parameter so far was finite: a boolean scalar.
 
-    A value that is not finite never leaves Adam's first moment or the moving average again, so
-    looking now and then misses none. A boolean scalar.
+    Once a value is not finite, neither are Adam's moments or the moving averages, for good: so it
+    is enough to look now and then.
     """
     probe = torch.stack(
         [

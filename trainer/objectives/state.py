@@ -1,4 +1,4 @@
-"""Everything of a trial that training changes."""
+"""Everything that training changes in a trial."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.networks.network import Buffers
 class TrainState(NamedTuple):
     """The complete state of one trial: with the noise of a step it determines the next state.
 
-    A tree of tensors: it can be stacked over trials, captured in a graph and written to disk.
+    A tree of tensors: it can be stacked over trials, cuda_graph in a graph and written to disk.
     """
 
     parameters: Tensor
@@ -52,7 +52,7 @@ class Noise(NamedTuple):
 
 
 class BatchMeasures(NamedTuple):
-    """What a step saw of its batch."""
+    """What a step measured on its batch."""
 
     errors: Tensor
     """sse of each image under ν2, [batch]."""

@@ -1,9 +1,9 @@
 """The step in place: the same operations on the same memory each time, so that a GPU can repeat it.
 
 A GPU computes a small network's step faster than Python can ask for its hundreds of operations. A
-CUDA graph has them asked for once and repeats them without Python. For that, all a step reads and
-writes has its fixed place on the device: the state, what the trials draw, and each trial's row in
-what it has drawn, which the step moves on by itself.
+CUDA graph records them once and repeats them without Python. For that, all a step reads and writes
+stays at a fixed place on the device: the state, what the trials draw, and each trial's row in what
+it has drawn, which the step advances by itself.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from trainer.objectives.measures import Observation
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 from trainer.step.random import BLOCK, Draws
 
-Tick = Callable[[], None]
-"""Changes tensors in place."""
+InPlaceStep = Callable[[], None]
+"""A step that changes tensors in place."""
 
-Record = Callable[[Tick, Sequence[Tensor]], Tick]
-"""Takes a tick and the tensors that it changes; gives what does the same. Changes no tensor."""
+Recorder = Callable[[InPlaceStep, Sequence[Tensor]], InPlaceStep]
+"""Takes a step and the tensors that it changes, and returns a step that does the same. Leaves all
+tensors as they were."""
 
-WARM_UP = 3
-"""Ticks before one is recorded: libraries set themselves up in their first calls."""
+WARM_UP_STEPS = 3
+"""Steps taken before one is recorded: libraries set themselves up in their first calls."""
 
 
-class Steps(Protocol):
-    """A program whose step is a pure function: `Solo` or `Pack`."""
+class PureStepper(Protocol):
+    """A stepper whose step is a pure function: `SingleStepper` or `Pack`."""
 
     draws: Draws
 
@@ -39,10 +40,10 @@ class Steps(Protocol):
         """Join the trials' states, in their order."""
 
     def split(self, joint: TrainState, index: int) -> TrainState:
-        """Give one trial's state, as it would be alone, in memory of its own."""
+        """Return one trial's state, as it would be alone, in memory of its own."""
 
     def observe(self, joint: TrainState, measures: BatchMeasures) -> list[Observation]:
-        """Read what each trial has come to."""
+        """Read each trial's observation off the device."""
 
     def step(
         self, joint: TrainState, indices: Tensor, noise: Noise
@@ -50,105 +51,100 @@ class Steps(Protocol):
         """Take a step of every trial; both arguments have a first dimension of trials."""
 
 
-def directly(tick: Tick, tensors: Sequence[Tensor]) -> Tick:
-    """Take each tick as it stands: slower on a GPU, and the same on any device."""
-    return tick
+def eager(step: InPlaceStep, tensors: Sequence[Tensor]) -> InPlaceStep:
+    """Return the step as it is: slower on a GPU, and the same on any device."""
+    return step
 
 
-def captured(tick: Tick, tensors: Sequence[Tensor]) -> Tick:
-    """Capture a tick in a CUDA graph, and give what replays it."""
+def cuda_graph(step: InPlaceStep, tensors: Sequence[Tensor]) -> InPlaceStep:
+    """Capture a step in a CUDA graph, and return the replay of that graph."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        warm_up(tick, tensors)
+        warm_up(step, tensors)
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        tick()
+        step()
     return graph.replay
 
 
-def warm_up(tick: Tick, tensors: Sequence[Tensor]) -> None:
-    """Take a few ticks that leave no trace: what they change is put back."""
+def warm_up(step: InPlaceStep, tensors: Sequence[Tensor]) -> None:
+    """Take a few steps, then restore what they changed."""
     before = [tensor.clone() for tensor in tensors]
-    for _ in range(WARM_UP):
-        tick()
+    for _ in range(WARM_UP_STEPS):
+        step()
     for tensor, value in zip(tensors, before, strict=True):
         tensor.copy_(value)
 
 
-class Replay:
-    """A program whose steps change one joint state in place.
+class InPlaceStepper:
+    """A `Stepper` whose steps change one joint state in place.
 
-    That state is the program's own: what `join` and `advance` give is always the same tensors, and
-    the measures too are those of the last step alone.
+    `join` and `advance` return the same tensors each time, and the measures are always those of
+    the last step.
 
     Args:
-        program: whose step is taken.
-        record: how to repeat the tick.
+        stepper: whose step is taken.
+        recorder: how to repeat the step.
     """
 
-    def __init__(self, program: Steps, record: Record) -> None:
-        self._program = program
-        self._record = record
+    def __init__(self, stepper: PureStepper, recorder: Recorder) -> None:
+        self._stepper = stepper
+        self._recorder = recorder
         self._joint: TrainState
         self._measures: BatchMeasures
         self._rows: Tensor
-        self._aimed: list[int] = []
-        self._take: Tick
+        self._next_steps: list[int] = []
+        self._step: InPlaceStep
 
     def join(self, states: Sequence[TrainState]) -> TrainState:
-        """Give the trials' states, in their order, their place, and record the step."""
-        joint = self._program.join(states)
+        """Copy the trials' states to their fixed place, and record the step."""
+        joint = self._stepper.join(states)
         self._joint = pytree.tree_map(torch.clone, joint)
         self._rows = torch.zeros(len(states), dtype=torch.int64, device=joint.step.device)
-        self._aimed = []
+        self._next_steps = []
         # A step whose outcome is not used, for memory of the measures' shape.
-        _, self._measures = self._program.step(joint, *self._program.draws.at_rows(self._rows))
-        self._take = self._record(self.tick, self.tensors)
+        _, self._measures = self._stepper.step(joint, *self._stepper.draws.at_rows(self._rows))
+        self._step = self._recorder(self.step_in_place, self.tensors)
         return self._joint
 
     @property
     def tensors(self) -> list[Tensor]:
-        """What a tick changes."""
+        """What a step changes."""
         return pytree.tree_leaves((self._joint, self._measures, self._rows))
 
     def split(self, joint: TrainState, index: int) -> TrainState:
-        """Give one trial's state, as it would be alone; later steps leave it as it is."""
-        return self._program.split(joint, index)
+        return self._stepper.split(joint, index)
 
     def advance(self, joint: TrainState, steps: Sequence[int]) -> tuple[TrainState, BatchMeasures]:
-        """Take a step of every trial; `steps` are their numbers, counted from 0.
-
-        Does not wait for the device.
-        """
-        assert joint is self._joint, "a state that this program does not hold"
-        self.aim(steps)
-        self._take()
+        """Take a step of every trial, without waiting for the device; see `Stepper`."""
+        assert joint is self._joint, "a state that this stepper does not hold"
+        self.seek(steps)
+        self._step()
         return self._joint, self._measures
 
-    def aim(self, steps: Sequence[int]) -> None:
-        """Make the next tick take these steps, which it does by itself where they follow on."""
-        self._program.draws.draw(steps)
-        if list(steps) != self._aimed:
+    def seek(self, steps: Sequence[int]) -> None:
+        """Make the next step draw for these step numbers; consecutive ones follow by themselves."""
+        self._stepper.draws.draw(steps)
+        if list(steps) != self._next_steps:
             self._rows.copy_(torch.tensor(steps) % BLOCK)
-        self._aimed = [step + 1 for step in steps]
+        self._next_steps = [step + 1 for step in steps]
 
-    def tick(self) -> None:
-        """Take the step at the present rows, in place."""
-        indices, noise = self._program.draws.at_rows(self._rows)
-        joint, measures = self._program.step(self._joint, indices, noise)
+    def step_in_place(self) -> None:
+        """Take the step at the present rows, and move the rows on."""
+        indices, noise = self._stepper.draws.at_rows(self._rows)
+        joint, measures = self._stepper.step(self._joint, indices, noise)
         _write((self._joint, self._measures), (joint, measures))
         self._rows.add_(1).remainder_(BLOCK)
 
     def observe(self, joint: TrainState, measures: BatchMeasures) -> list[Observation]:
-        """Read what each trial has come to."""
-        return self._program.observe(joint, measures)
+        return self._stepper.observe(joint, measures)
 
 
-def _write(places: Any, values: Any) -> None:
-    """Copy a tree of tensors over another, those of a type at once."""
-    pairs = zip(pytree.tree_leaves(places), pytree.tree_leaves(values), strict=True)
+def _write(targets: Any, values: Any) -> None:
+    """Copy a tree of tensors over another, those of one type at once."""
+    pairs = zip(pytree.tree_leaves(targets), pytree.tree_leaves(values), strict=True)
     for _, group in groupby(sorted(pairs, key=_type), key=_type):
         old, new = zip(*group, strict=True)
         torch._foreach_copy_(old, new)

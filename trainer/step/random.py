@@ -1,7 +1,7 @@
 """A trial's random numbers: a function of (seed, step) alone.
 
 They are drawn in blocks of steps, each block from a fresh generator, so that a trial that
-continues from a checkpoint, or trains beside others, sees the numbers it would have seen.
+continues from a checkpoint, or trains in a pack, gets the same numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BLOCK = 64
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """Derive from a trial's seed the seed of one purpose, in [0, 2⁶³)."""
+    """Return the seed of one purpose, derived from a trial's seed, in [0, 2⁶³)."""
     key = ":".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
 
@@ -30,7 +30,7 @@ def draw_noise(
 ) -> Noise:
     """Draw the noise of a block of steps, [BLOCK, batch, width].
 
-    Another kind of device, or of number, draws other noise.
+    Other devices and other dtypes draw other noise.
     """
     generator = torch.Generator(device).manual_seed(derive(seed, "noise", block))
     shape = (BLOCK, batch_size, width)
@@ -40,10 +40,10 @@ def draw_noise(
 
 
 class Batches:
-    """Which of `count` images the steps of a trial train on.
+    """Which of `count` images each step of a trial trains on.
 
-    All images come in a shuffled order, then in another, without a break between the epochs: each
-    is drawn once per epoch, whatever the batch size.
+    Epoch follows epoch without a break, each a new shuffle of all images: an image is drawn once
+    per epoch, whatever the batch size.
     """
 
     def __init__(self, seed: int, batch_size: int, count: int) -> None:
@@ -71,11 +71,11 @@ class Batches:
 
 
 class RandomStream:
-    """What a trial's steps draw, one block kept at a time.
+    """The random numbers of a trial's steps; keeps one block at a time.
 
     Args:
         seed: the trial's.
-        batch_size: images a step.
+        batch_size: images per step.
         width: latent dimensions.
         count: training images.
         device: where the numbers are used.
@@ -101,7 +101,7 @@ class RandomStream:
         self._block: tuple[Tensor, Noise]
 
     def at(self, step: int) -> tuple[Tensor, Noise]:
-        """Give the image indices [batch] and the noise of a step, counted from 0."""
+        """Return the image indices [batch] and the noise of a step, counted from 0."""
         number, row = divmod(step, BLOCK)
         if number != self._number:
             self._block, self._number = self.block(number), number
@@ -115,11 +115,11 @@ class RandomStream:
 
 
 class Draws:
-    """What the steps of trials that are trained together draw, a block of each kept at a time.
+    """The random numbers of trials that are trained together; keeps one block of each at a time.
 
     Args:
-        streams: of the trials: of one batch size, on one device.
-        width: of the widest. Dimensions that a trial does not have get no noise.
+        streams: the trials' streams, of one batch size and on one device.
+        width: of the widest trial. The noise of dimensions that a trial does not have is 0.
     """
 
     def __init__(self, streams: Sequence[RandomStream], width: int) -> None:
@@ -133,18 +133,18 @@ class Draws:
         self._trials = torch.arange(len(streams), device=first.device)
 
     def at(self, steps: Sequence[int]) -> tuple[Tensor, Noise]:
-        """Give the image indices [trials, batch] and the noise [trials, batch, width]."""
+        """Return the image indices [trials, batch] and the noise [trials, batch, width]."""
         self.draw(steps)
         rows = [step % BLOCK for step in steps]
         same = len(set(rows)) == 1
-        return self._take((slice(None), rows[0]) if same else (range(len(rows)), rows))
+        return self._pick((slice(None), rows[0]) if same else (range(len(rows)), rows))
 
     def at_rows(self, rows: Tensor) -> tuple[Tensor, Noise]:
-        """Do the same for rows of the present blocks, integers [trials] on the device."""
-        return self._take((self._trials, rows))
+        """Return the same for rows of the present blocks, integers [trials] on the device."""
+        return self._pick((self._trials, rows))
 
     def draw(self, steps: Sequence[int]) -> None:
-        """Make the blocks that hold these steps the present ones, each in its old place."""
+        """Draw the blocks that hold these steps, in the memory of the blocks before them."""
         for index, step in enumerate(steps):
             if step // BLOCK != self._blocks[index]:
                 self._blocks[index] = step // BLOCK
@@ -154,5 +154,5 @@ class Draws:
                 self._epsilon[index, ..., :width] = noise.epsilon
                 self._uniform[index, ..., :width] = noise.uniform
 
-    def _take(self, which: Any) -> tuple[Tensor, Noise]:
+    def _pick(self, which: Any) -> tuple[Tensor, Noise]:
         return self._batches[which], Noise(self._epsilon[which], self._uniform[which])

@@ -1,4 +1,4 @@
-"""One trial, made ready to be trained: its data, network, step and random numbers."""
+"""One trial, ready to be trained: its data, network, step and random numbers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from trainer.data.base import ImageSet
 from trainer.data.drawn.rendered import Rendered, RenderedOn
 from trainer.errors import UserError
 from trainer.functional import adam, gates
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.networks.network import Network
-from trainer.objectives import Constants, objective
-from trainer.objectives.gradients import grad_and_value
+from trainer.objectives import OBJECTIVES, Constants
+from trainer.objectives.gradients import GradAndValue, grad_and_value
 from trainer.objectives.state import BatchMeasures, Noise, TrainState
 from trainer.spec import TrialSpec
 from trainer.step.random import RandomStream, derive
 
 DeviceImages = Tensor | RenderedOn
-"""What gives stored images, uint8, at integer indices."""
+"""Stored images, uint8, indexed by integer tensors."""
 
 
 class Trial:
@@ -30,14 +30,14 @@ class Trial:
     Args:
         spec: the trial.
         dataset: the data it names.
-        device: where to train.
+        device: where it is trained.
         dtype: of parameters and noise.
-        images: the data's training images on the device, if they are there already
-            (`on_device`); trials that are trained together need them once.
+        images: the training images on the device (`on_device`), if they are there already:
+            trials that are trained together share them.
 
     Raises:
-        UserError: if the data is not what the spec was made for, or the network or the objective
-            cannot take it.
+        UserError: if the data has other content than the spec asks for, or the network or the
+            objective cannot train the spec.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Trial:
                 f"data set {spec.dataset!r} changed: the trial was asked on content "
                 f"{spec.dataset_sha256[:12]}, found {dataset.sha256[:12]}"
             )
-        row = objective(spec.objective)
+        row = OBJECTIVES.find(spec.objective)
         row.check(spec)
         self.spec = spec
         self.device = device
@@ -68,7 +68,7 @@ class Trial:
         )
 
     def initial_state(self) -> TrainState:
-        """Give the state before the first step."""
+        """Return the state before the first step."""
         spec = self.spec
         parameters, buffers = self.network.initial(derive(spec.seed, "parameters"))
 
@@ -98,17 +98,22 @@ class Trial:
     def step(
         self, state: TrainState, indices: Tensor, noise: Noise
     ) -> tuple[TrainState, BatchMeasures]:
-        """Take a step on these images with these numbers: pure, and with no look at a value."""
+        """Take a step on the images at `indices`, [batch]: pure, and without a look at a value."""
         return self.pure_step(self.constants, state, self.images(indices), noise)
 
     def pure_step(
-        self, constants: Constants, state: TrainState, images: Tensor, noise: Noise
+        self,
+        constants: Constants,
+        state: TrainState,
+        images: Tensor,
+        noise: Noise,
+        grad_and_value: GradAndValue = grad_and_value,
     ) -> tuple[TrainState, BatchMeasures]:
-        """Take a step of any trial of this kind on a batch of images."""
+        """Take a step of any trial of this kind on a batch of images; see `Step`."""
         return self._step(constants, state, images, noise, grad_and_value)
 
     def images(self, indices: Tensor) -> Tensor:
-        """Give training images in [0, 1]: indices [..., batch] → [..., batch, channels, …]."""
+        """Return training images in [0, 1]: indices [..., batch] → [..., batch, channels, …]."""
         return self._images[indices].to(self.dtype) / self.dataset.levels
 
     def _place(self, value: Tensor) -> Tensor:
@@ -116,7 +121,7 @@ class Trial:
 
 
 def on_device(images: ImageSet, device: torch.device) -> DeviceImages:
-    """Put all stored images on the device; rendered ones are made there, batch by batch."""
+    """Copy stored images to the device; rendered ones are drawn there, batch by batch."""
     if isinstance(images, Rendered):
         return images.on(device)
     return torch.from_numpy(images).to(device)
@@ -128,5 +133,5 @@ def network_of(spec: TrialSpec, dataset: Dataset) -> Network:
     Raises:
         UserError: if the architecture is unknown or cannot take these images.
     """
-    build = architecture(spec.architecture).build
+    build = NETWORKS.find(spec.architecture).build
     return Network(partial(build, dataset.image_shape, spec.width, spec.layers))

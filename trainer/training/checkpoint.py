@@ -1,6 +1,6 @@
 """A trial's complete state on disk, from which it continues to the identical end.
 
-Safetensors files, never pickle. One that was damaged is recognised, and the one before it is used.
+Safetensors files, never pickle. A damaged file is recognised, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainer.files import Folder
+from trainer.files import Folder, read_checked
 from trainer.functional.adam import AdamState
 from trainer.objectives.measures import CurvePoint
 from trainer.objectives.state import TrainState
-from trainer.training.checkpoint_names import checkpoint_name, newest_first, step_of
+from trainer.training.checkpoint_names import checkpoint_name, newest_first
 
-KEPT = 2
-"""Checkpoints kept, so that one that turns out damaged has a predecessor."""
+CHECKPOINTS_KEPT = 2
+"""Checkpoints kept, so that a damaged one has a predecessor."""
 
 logger = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """Where a trial was."""
+    """A trial in the middle of its training."""
 
     state: TrainState
     step: int
@@ -39,8 +39,8 @@ class CheckpointFolder:
     """The checkpoints of one trial.
 
     Args:
-        folder: made when the first checkpoint is saved.
-        trial_id: checkpoints of another trial are not continued from.
+        folder: where they are; created with the first checkpoint.
+        trial_id: checkpoints of other trials are passed over.
     """
 
     def __init__(self, folder: Folder, trial_id: str) -> None:
@@ -48,24 +48,21 @@ class CheckpointFolder:
         self._trial_id = trial_id
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint whole, then remove all but the newest two.
+        """Write a checkpoint, whole or not at all, then remove all but the newest two.
 
         Raises:
-            OSError: if the disk is full or not writable; the earlier ones are then untouched.
+            OSError: if the disk is full or not writable; earlier checkpoints are then untouched.
         """
         content = _encode(checkpoint, self._trial_id)
         self.folder.write(checkpoint_name(checkpoint.step, content), content)
-        for older in newest_first(self.folder)[KEPT:]:
+        for older in newest_first(self.folder)[CHECKPOINTS_KEPT:]:
             self.folder.remove(older)
 
     def latest(self, device: torch.device) -> Checkpoint | None:
-        """Read the newest checkpoint that is undamaged, or None."""
+        """Return the newest checkpoint that is not damaged, or None."""
         for name in newest_first(self.folder):
             try:
-                content = self.folder.read(name)
-                if name != checkpoint_name(step_of(name), content):
-                    raise ValueError("its content is damaged")
-                return _decode(content, self._trial_id, device)
+                return _decode(read_checked(self.folder, name), self._trial_id, device)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning(
                     "checkpoint %s cannot be continued from (%s); going back to what was before it",
@@ -75,7 +72,7 @@ class CheckpointFolder:
 
 
 def state_tensors(state: TrainState) -> dict[str, Tensor]:
-    """Give the state's tensors by name, for example `adam.first_moment`."""
+    """Return the state's tensors by name, for example `adam.first_moment`."""
     return dict(_named(state))
 
 

@@ -1,21 +1,18 @@
-"""How a trial's checkpoints are named: by their step and the hash of their content.
-
-A file that was damaged is so recognised. Who only looks how far a trial is needs no torch.
-"""
+"""The file names of a trial's checkpoints. Needs no torch, so who only reads a study does not."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 
-from trainer.files import Folder
+from trainer.files import Folder, content_name
 
 NAME = re.compile(r"(\d{12})-([0-9a-f]{16})\.safetensors")
+"""The step, and the hash of the content."""
 
 
 def checkpoint_name(step: int, content: bytes) -> str:
-    """Name the checkpoint of a step."""
-    return f"{step:012d}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
+    """Return the name of the checkpoint of a step."""
+    return content_name(f"{step:012d}", content, ".safetensors")
 
 
 def newest_first(folder: Folder) -> list[str]:
@@ -24,5 +21,5 @@ def newest_first(folder: Folder) -> list[str]:
 
 
 def step_of(name: str) -> int:
-    """Say at which step the checkpoint of this name was saved."""
+    """Return the step of the checkpoint of this name."""
     return int(name.partition("-")[0])

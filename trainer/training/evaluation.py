@@ -1,4 +1,4 @@
-"""Errors and pictures on the held-out split, gates thresholded, BatchNorm in evaluation mode."""
+"""Errors and reconstructions of held-out images: gates thresholded, BatchNorm not training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.functional import vae
+from trainer.functional import gates, vae
 from trainer.objectives.state import TrainState
 from trainer.step.random import derive
 from trainer.step.trial import Trial
@@ -31,7 +31,7 @@ class HeldOut(NamedTuple):
 
 @torch.no_grad()
 def evaluate(trial: Trial, state: TrainState) -> HeldOut:
-    """Measure the sse of the whole held-out split."""
+    """Return the sse of the whole held-out split."""
     seed = derive(trial.spec.seed, "evaluation")
     generator = torch.Generator(trial.device).manual_seed(seed)
     totals = torch.zeros(2, device=trial.device, dtype=torch.float64)
@@ -77,8 +77,8 @@ def _encode(trial: Trial, state: TrainState, images: Tensor) -> tuple[Tensor, Te
 
 def _decode(trial: Trial, state: TrainState, latents: Tensor) -> Tensor:
     weights = trial.network.unflatten(state.parameters)
-    gates = (state.gate_logits > 0).to(latents.dtype)
-    return trial.network.decode(weights, state.buffers, latents * gates, training=False)[0]
+    mask = gates.open_at_inference(state.gate_logits).to(latents.dtype)
+    return trial.network.decode(weights, state.buffers, latents * mask, training=False)[0]
 
 
 def _bytes(images: Tensor) -> np.ndarray:

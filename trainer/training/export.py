@@ -1,4 +1,4 @@
-"""The finished model as one safetensors file, and back as a model with its open dimensions only."""
+"""A finished model as one safetensors file, and read back with its open dimensions only."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import UserError
-from trainer.networks import VAE, architecture
+from trainer.functional import gates
+from trainer.networks import NETWORKS, VAE
 from trainer.objectives.state import TrainState
 from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
 
 
 class NarrowModel(nn.Module):
-    """A trained VAE whose closed latent dimensions are gone from its interface.
+    """A trained VAE that takes and returns only its open latent dimensions.
 
     It is in evaluation mode: BatchNorm uses the statistics of training.
     """
 
     open_dimensions: Tensor
-    """Which of the network's dimensions are open, integers [open_gates]."""
+    """The indices of the network's open dimensions, integers [open_gates]."""
 
-    def __init__(self, vae: VAE, gates: Tensor, spec: TrialSpec) -> None:
+    def __init__(self, vae: VAE, open_mask: Tensor, spec: TrialSpec) -> None:
         super().__init__()
         self.vae = vae
         self.spec = spec
-        self.register_buffer("open_dimensions", gates.nonzero().squeeze(1))
+        self.register_buffer("open_dimensions", open_mask.nonzero().squeeze(1))
         self.eval()
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Give the posterior means of the open dimensions.
+        """Return the posterior means of the open dimensions.
 
         Args:
             images: in [0, 1], [batch, channels, height, width].
@@ -48,7 +49,7 @@ class NarrowModel(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Give the images, in [0, 1], of latents [batch, open_gates]."""
+        """Return the images, in [0, 1], of latents [batch, open_gates]."""
         full = latents.new_zeros(len(latents), self.vae.width)
         full[:, self.open_dimensions] = latents
         images: Tensor = self.vae.decoder(full)
@@ -56,16 +57,16 @@ class NarrowModel(nn.Module):
 
 
 def model_file(trial: Trial, state: TrainState) -> bytes:
-    """Write the network's named weights and buffers, `gate_logits` and the open `gates`.
+    """Encode the network's named weights and buffers, `gate_logits` and the open `gates`.
 
-    The spec and the images' shape travel in the file's metadata.
+    The spec and the images' shape are in the file's metadata.
     """
     weights = trial.network.unflatten(state.parameters)
     tensors = weights | state.buffers
     tensors["gate_logits"] = state.gate_logits
-    tensors["gates"] = state.gate_logits > 0
-    # One entry: safetensors writes several in an order that changes, and equal models shall be
-    # equal files.
+    tensors["gates"] = gates.open_at_inference(state.gate_logits)
+    # One entry: safetensors writes several in no fixed order, and equal models are to be equal
+    # files.
     model = {"spec": trial.spec.to_json(), "image_shape": trial.dataset.image_shape}
     metadata = {"model": json.dumps(model)}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -73,7 +74,7 @@ def model_file(trial: Trial, state: TrainState) -> bytes:
 
 
 def load_model(path: Path | str) -> NarrowModel:
-    """Read a model that a trial left behind.
+    """Read the model of a finished trial.
 
     Raises:
         UserError: if there is no such file, or it is not a model of this program.
@@ -84,13 +85,13 @@ def load_model(path: Path | str) -> NarrowModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model = json.loads(metadata["model"])
         spec = TrialSpec.from_json(model["spec"])
-        gates = tensors.pop("gates")
+        open_mask = tensors.pop("gates")
         del tensors["gate_logits"]
-        build = architecture(spec.architecture).build
+        build = NETWORKS.find(spec.architecture).build
         vae = build(tuple(model["image_shape"]), spec.width, spec.layers)
         vae.load_state_dict(tensors)
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a model of this program: {error}") from error
     except RuntimeError as error:  # how torch says that weights do not fit a network
         raise UserError(f"{path} does not fit its own description: {error}") from error
-    return NarrowModel(vae, gates, spec)
+    return NarrowModel(vae, open_mask, spec)

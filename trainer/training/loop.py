@@ -13,20 +13,21 @@ from trainer.functional import gates
 from trainer.hardware import device_name, precision_name
 from trainer.objectives.measures import CurvePoint, finite, interval
 from trainer.objectives.state import BatchMeasures, TrainState
-from trainer.spec import Status, TrialResult
-from trainer.step.program import program_of
+from trainer.result import TrialResult
+from trainer.spec import Status
+from trainer.step.stepper import make_stepper
 from trainer.step.trial import Trial
 from trainer.training import evaluation
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
-    """Training stopped because it was asked to; with a checkpoint folder, it can go on."""
+    """Training was asked to stop; with a checkpoint folder, it can go on later."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trial that came to its end."""
+    """A finished trial."""
 
     result: TrialResult
     curve: list[CurvePoint]
@@ -36,14 +37,14 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What the surroundings want to hear and say while a trial trains. No result depends on it."""
+    """What is called while a trial trains, and where checkpoints go. No result depends on it."""
 
     on_begin: Callable[[int], None] = lambda step: None
-    """Called with the step from which the trial goes on; 0 where it had no checkpoint."""
+    """Called with the step from which the trial goes on; 0 if it has no checkpoint."""
     on_point: Callable[[CurvePoint], None] = lambda point: None
     """Called with each new point of the curve."""
     should_stop: Callable[[], bool] = lambda: False
-    """Asked before every step; cheap."""
+    """Called before every step, so it must be cheap."""
     checkpoints: CheckpointFolder | None = None
     checkpoint_seconds: float = 20.0
     """Least time between two checkpoints."""
@@ -53,7 +54,7 @@ def train(trial: Trial, hooks: Hooks | None = None) -> Trained:
     """Train a trial to its end, continuing from its newest checkpoint if there is one.
 
     Raises:
-        Interrupted: if `should_stop` said so; the state was saved first.
+        Interrupted: if `should_stop` returned True; the state is saved first.
         OSError: if a checkpoint cannot be written.
     """
     (trained,) = train_together([trial], [hooks or Hooks()])
@@ -63,17 +64,17 @@ def train(trial: Trial, hooks: Hooks | None = None) -> Trained:
 def train_together(
     trials: Sequence[Trial], hooks: Sequence[Hooks], *, compiled: bool = False
 ) -> list[Trained]:
-    """Train trials as one program, each from its own checkpoint to its own end.
+    """Train trials together, each from its own checkpoint to its own end.
 
-    Their times are shares of the time that they take together.
+    Each trial's time is its share of the time that they take together.
 
     Args:
-        trials: as `trainer.step.pack` wants them.
-        hooks: one for each; the first to be asked to stop stops all.
-        compiled: see `trainer.step.program.program_of`.
+        trials: of one kind (`trainer.step.pack.packable`), on one device.
+        hooks: one for each trial; if one is asked to stop, all stop.
+        compiled: see `trainer.step.stepper.make_stepper`.
 
     Raises:
-        Interrupted: if a `should_stop` said so; all states were saved first.
+        Interrupted: if a `should_stop` returned True; all states are saved first.
         UserError: if the trials cannot be trained together, or their step not be compiled.
         OSError: if a checkpoint cannot be written.
     """
@@ -95,7 +96,7 @@ def train_together(
 
 @dataclass
 class _Member:
-    """A trial on its way."""
+    """A trial in training."""
 
     trial: Trial
     hooks: Hooks
@@ -103,7 +104,7 @@ class _Member:
     """As of the last checkpoint, or at the end."""
     step: int
     seconds: float
-    """Its share of the time that training took."""
+    """Its share of the training time."""
     curve: list[CurvePoint]
     ended: bool = False
     every: int = field(init=False)
@@ -130,12 +131,12 @@ class _Member:
 
 
 class _Training:
-    """Members under way as one program."""
+    """Members that are trained together."""
 
     def __init__(self, members: Sequence[_Member], *, compiled: bool) -> None:
         self.members = members
-        self.program = program_of([member.trial for member in members], compiled=compiled)
-        self.joint = self.program.join([member.state for member in members])
+        self.stepper = make_stepper([member.trial for member in members], compiled=compiled)
+        self.joint = self.stepper.join([member.state for member in members])
         self.steps = [member.step for member in members]
         self.checkpoint_seconds = min(member.hooks.checkpoint_seconds for member in members)
         self.saved = self.clock = time.perf_counter()
@@ -147,16 +148,16 @@ class _Training:
                 self._count_time(active)
                 self._save(active)
                 raise Interrupted(f"stopped at step {self.members[active[0]].step}")
-            # One that has ended goes on being computed, unused, until all have.
-            self.joint, measures = self.program.advance(self.joint, self.steps)
+            # A member that has ended is still computed, unused, until all have.
+            self.joint, measures = self.stepper.advance(self.joint, self.steps)
             self.steps = [step + 1 for step in self.steps]
             for index in active:
                 self.members[index].step += 1
             if any(self.members[index].has_a_point for index in active):
-                self._look(active, measures)
+                self._observe(active, measures)
 
-    def _look(self, active: Sequence[int], measures: BatchMeasures) -> None:
-        observations = self.program.observe(self.joint, measures)
+    def _observe(self, active: Sequence[int], measures: BatchMeasures) -> None:
+        observations = self.stepper.observe(self.joint, measures)
         self._count_time(active)
         for index in active:
             member, observed = self.members[index], observations[index]
@@ -165,7 +166,7 @@ class _Training:
             member.curve.append(observed.point(member.step, member.seconds))
             member.hooks.on_point(member.curve[-1])
             if member.step == member.trial.spec.steps or not observed.finite:
-                member.ended, member.state = True, self.program.split(self.joint, index)
+                member.ended, member.state = True, self.stepper.split(self.joint, index)
         if time.perf_counter() - self.saved >= self.checkpoint_seconds:
             self._save([index for index in active if not self.members[index].ended])
             self.saved = time.perf_counter()
@@ -178,7 +179,7 @@ class _Training:
 
     def _save(self, active: Sequence[int]) -> None:
         for index in active:
-            self.members[index].save(self.program.split(self.joint, index))
+            self.members[index].save(self.stepper.split(self.joint, index))
 
 
 def _judge(member: _Member, seconds: float, *, compiled: bool) -> TrialResult:

@@ -21,7 +21,7 @@ from ray import tune
 from sweeper.backends.ray import liveness, token_path
 from sweeper.backends.ray.callbacks import AllStopped, TuneCallbacks
 from sweeper.backends.ray.cluster import (
-    Parcel,
+    Bundle,
     check_nodes,
     endpoints,
     find_head,
@@ -79,7 +79,7 @@ class RayBackend:
     ) -> None:
         self._joined = address is not None
         self._on_lost = on_lost
-        self._parcels: dict[str, Parcel] = {}
+        self._bundles: dict[str, Bundle] = {}
         limit_arenas()
         self._dashboard = _connect(address, device, workers)
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -110,7 +110,7 @@ class RayBackend:
     def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
         if self._joined:
             check_nodes(job)
-            self._parcels |= send_data(job)
+            self._bundles = send_data(job)
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(open_folder(job.folder), job.run)
         metrics = StudyMetrics(job)
@@ -118,7 +118,7 @@ class RayBackend:
         heard = all_of(metrics.hear, listen)
         callbacks = TuneCallbacks(searcher, job, heard, metrics, stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(_trainable(job, self._parcels), self._share),
+            tune.with_resources(_trainable(job, self._bundles), self._share),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,  # until the searcher has no more
@@ -190,8 +190,8 @@ def _share(device: str, gpus: int, workers: int) -> dict[str, float]:
     return {"cpu": 1, "gpu": math.floor(1e4 / a_gpu) / 1e4}
 
 
-def _trainable(job: Job, parcels: Mapping[str, Parcel]) -> Any:
-    def sweeper_trial(config: dict[str, Any], parcels: Mapping[str, Parcel]) -> None:
+def _trainable(job: Job, bundles: Mapping[str, Bundle]) -> Any:
+    def sweeper_trial(config: dict[str, Any], bundles: Mapping[str, Bundle]) -> None:
         pack = pack_of(config)
         title = f"{job.study} {config['title']}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
@@ -211,7 +211,7 @@ def _trainable(job: Job, parcels: Mapping[str, Parcel]) -> Any:
         try:
             if should_stop():
                 raise Interrupted
-            receive_data(pack.specs[0], job, parcels)
+            receive_data(pack.specs[0], job, bundles)
             run_pack(pack, job, reporter)
         except Interrupted:
             tune.report({"event": "interrupted"})
@@ -219,7 +219,7 @@ def _trainable(job: Job, parcels: Mapping[str, Parcel]) -> Any:
     # The dashboard lists actors by this name. It is read once, before an actor's first trial, so
     # it says what all of them have in common.
     sweeper_trial.__name__ = "-".join([job.study, *sorted(job.datasets)])
-    return tune.with_parameters(sweeper_trial, parcels=parcels)
+    return tune.with_parameters(sweeper_trial, bundles=bundles)
 
 
 class _Reports:

@@ -18,10 +18,10 @@ from sweeper.backends.ray.private import (
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import Job
 from trainer import data
-from trainer.data import DatasetInfo
-from trainer.data.cache.bundle import Piece, pieces, unpack
+from trainer.data.cache.bundle import Chunk, chunks, unpack
+from trainer.data.cache.by_content import is_stored
 from trainer.data.official.sources import locate
-from trainer.errors import MissingDataError, UserError
+from trainer.errors import UserError
 from trainer.spec import TrialSpec
 from trainer.step.compiled import check_compiler
 
@@ -120,39 +120,41 @@ def check_nodes(job: Job) -> None:
             raise UserError(f"{name} {missing}")
 
 
-Parcel = list["ray.ObjectRef[Piece]"]
-"""A data set in Ray's object store; each node that needs it fetches its pieces once."""
+Bundle = list["ray.ObjectRef[Chunk]"]
+"""A data set in Ray's object store; each node that needs it fetches its chunks once."""
 
 
-def send_data(job: Job) -> dict[str, Parcel]:
-    """Put the data sets into the object store that nodes do not find in the job's `data_dir`.
+def send_data(job: Job) -> dict[str, Bundle]:
+    """Put the data into the object store that nodes do not find in the job's `data_dir`.
 
-    Those that come with the package, or are drawn, need nothing.
+    The package's own small and drawn data sets, which are stored nowhere, need nothing.
+
+    Returns:
+        What was put there, by the hash of its content.
     """
-    rows = [data.info(name) for name in job.datasets]
     return {
-        row.name: [ray.put(piece) for piece in pieces(row)]
-        for row in rows
-        if row.files and not _is_shared(row, job)
+        sha256: [ray.put(chunk) for chunk in chunks(sha256)]
+        for name, sha256 in job.datasets.items()
+        if is_stored(sha256) and not _is_shared(name, job)
     }
 
 
-def _is_shared(row: DatasetInfo, job: Job) -> bool:
-    if job.options.data_dir is None:
+def _is_shared(name: str, job: Job) -> bool:
+    row, base = data.DATASETS.get(name), job.options.data_dir
+    if base is None or row is None or not row.files:
         return False
-    base = job.options.data_dir
-    return all(locate(file, [base / row.name, base]) for file in row.files)
+    return all(locate(file, [base / name, base]) for file in row.files)
 
 
-def receive_data(spec: TrialSpec, job: Job, parcels: Mapping[str, Parcel]) -> None:
-    """Provide a node with a data set that it has nowhere; the other workers there wait for it."""
-    name = spec.dataset
-    if name not in parcels:
+def receive_data(spec: TrialSpec, job: Job, bundles: Mapping[str, Bundle]) -> None:
+    """Provide a node with a trial's data if it lacks them; the other workers there wait for it."""
+    sha256 = spec.dataset_sha256
+    if sha256 not in bundles:
         return
     try:
-        data.load(name, job.options.data_dir)
-    except MissingDataError:
-        unpack(data.info(name), (ray.get(piece) for piece in parcels[name]))
+        data.open_content(sha256, spec.dataset, job.options.data_dir)
+    except UserError:  # it has none, or other content under this name
+        unpack(sha256, (ray.get(chunk) for chunk in bundles[sha256]))
 
 
 def node_problem(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:

@@ -25,7 +25,7 @@ def pack_of(configuration: dict[str, Any]) -> Pack:
 
 
 class PackSearcher(Searcher):
-    """Gives Tune the packs of a source, each as the configuration of one of its trials.
+    """Tune's source of trials: each pack is the configuration of one of them.
 
     Args:
         source: knows what to train.

@@ -45,7 +45,8 @@ def official(tmp_path):
         algorithm = {"git-blob": "sha1"}.get(file.algorithm, file.algorithm)
         digest = hashlib.new(algorithm, hashed).hexdigest()
         size = None if file.size is None else len(content)
-        return replace(row, files=(replace(file, size=size, digest=digest),), read=read)
+        files = (replace(file, size=size, digest=digest),)
+        return replace(row, files=files, read=read, read_labels=None)
 
     return make
 
@@ -57,25 +58,41 @@ class Tiny:
         random = np.random.default_rng(seed)
         self.train = random.integers(0, 256, (7, 28, 28), np.uint8)
         self.test = random.integers(0, 256, (3, 28, 28), np.uint8)
+        self.labels = [random.integers(0, 10, count, np.uint8) for count in (7, 3)]
         names = [file.name for file in MNIST.files]
         self.plain = dict(zip(names, map(to_idx, (self.train, self.test)), strict=True))
         self.packed = {name: gzip.compress(content) for name, content in self.plain.items()}
         hashed = self.plain if of_content else self.packed
-        self.info = replace(
-            MNIST,
-            name="tiny",
-            files=tuple(
+        algorithm = "sha256" if of_content else "md5"
+
+        def sources(contents):
+            return tuple(
                 SourceFile(
                     name=name,
                     urls=tuple(mirror + name for mirror in mirrors),
                     size=len(content),
-                    algorithm="sha256" if of_content else "md5",
-                    digest=hashlib.new("sha256" if of_content else "md5", content).hexdigest(),
+                    algorithm=algorithm,
+                    digest=hashlib.new(algorithm, content).hexdigest(),
                     of_content=of_content,
                 )
-                for name, content in hashed.items()
-            ),
+                for name, content in contents.items()
+            )
+
+        self.info = replace(
+            MNIST, name="tiny", files=sources(hashed), label_files=(), read_labels=None
         )
+        names = [file.name for file in MNIST.label_files]
+        self.label_content = dict(zip(names, map(to_idx, self.labels), strict=True))
+        self.with_labels = replace(
+            self.info,
+            label_files=sources(self.label_content),
+            read_labels=MNIST.read_labels,
+        )
+
+    def write_labels(self, folder):
+        """Write both label files, uncompressed."""
+        for name, content in self.label_content.items():
+            (folder / name.removesuffix(".gz")).write_bytes(content)
 
     def write(self, folder, packed=True):
         """Write both files to `folder`; returns it."""

@@ -1,13 +1,15 @@
-"""A conversion that travels in pieces is the same conversion."""
+"""A conversion that is sent in chunks arrives as the same conversion."""
 
 from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
-from trainer.data.cache.bundle import pieces, unpack
-from trainer.data.cache.store import conversion_folder, open_dataset
+from trainer.data.cache.bundle import chunks, unpack
+from trainer.data.cache.by_content import content_folder, is_stored, open_stored
+from trainer.data.cache.store import open_dataset
 
 
 def elsewhere(tmp_path, monkeypatch):
@@ -15,39 +17,46 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
 
 
-def test_it_arrives_as_it_was(tmp_path, tiny, monkeypatch):
-    sent = open_dataset(tiny.info, tiny.write(tmp_path / "data"))
-    parcel = list(pieces(tiny.info, piece_bytes=100))
-    assert len(parcel) > 10
+@pytest.mark.parametrize("labels", [False, True])
+def test_it_arrives_as_it_was(tmp_path, tiny, monkeypatch, labels):
+    data = tiny.write(tmp_path / "data")
+    if labels:
+        tiny.write_labels(data)
+    sent = open_dataset(tiny.with_labels, data)
+    bundle = list(chunks(sent.sha256, chunk_bytes=100))
+    assert len(bundle) > 10
     elsewhere(tmp_path, monkeypatch)
-    unpack(tiny.info, parcel)
-    arrived = open_dataset(tiny.info)
+    unpack(sent.sha256, bundle)
+    arrived = open_stored(sent.sha256, "tiny")
     assert arrived.sha256 == sent.sha256
-    assert (arrived.train == sent.train).all()
-    assert (arrived.test == sent.test).all()
+    np.testing.assert_array_equal(arrived.train, sent.train)
+    np.testing.assert_array_equal(arrived.test, sent.test)
+    assert (arrived.labels is not None) is labels
+    if labels:
+        np.testing.assert_array_equal(arrived.labels.train, tiny.labels[0])
 
 
-def test_one_of_several_takes_it(tmp_path, tiny, monkeypatch):
-    open_dataset(tiny.info, tiny.write(tmp_path / "data"))
-    parcel = list(pieces(tiny.info, piece_bytes=100))
+def test_of_several_processes_one_takes_the_chunks(tmp_path, tiny, monkeypatch):
+    sha256 = open_dataset(tiny.info, tiny.write(tmp_path / "data")).sha256
+    bundle = list(chunks(sha256, chunk_bytes=100))
     elsewhere(tmp_path, monkeypatch)
     taken = []
 
     def take():
-        unpack(tiny.info, (taken.append(piece) or piece for piece in parcel))
+        unpack(sha256, (taken.append(chunk) or chunk for chunk in bundle))
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert taken == parcel
-    open_dataset(tiny.info)
+    assert taken == bundle
+    open_stored(sha256, "tiny")
 
 
-def test_a_parcel_that_is_lost_on_the_way_leaves_nothing(tmp_path, tiny, monkeypatch):
-    open_dataset(tiny.info, tiny.write(tmp_path / "data"))
-    first, *_ = pieces(tiny.info)
+def test_a_bundle_that_is_lost_on_the_way_leaves_nothing(tmp_path, tiny, monkeypatch):
+    sha256 = open_dataset(tiny.info, tiny.write(tmp_path / "data")).sha256
+    first, *_ = chunks(sha256)
     elsewhere(tmp_path, monkeypatch)
 
     def lost():
@@ -55,6 +64,6 @@ def test_a_parcel_that_is_lost_on_the_way_leaves_nothing(tmp_path, tiny, monkeyp
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        unpack(tiny.info, lost())
-    assert not conversion_folder(tiny.info).exists()
-    assert [path.name for path in conversion_folder(tiny.info).parent.iterdir()] == [".unpacking"]
+        unpack(sha256, lost())
+    assert not is_stored(sha256)
+    assert [path.name for path in content_folder(sha256).parent.iterdir()] == [".unpacking"]

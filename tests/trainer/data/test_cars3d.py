@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.data.cache.store import open_dataset
-from trainer.data.cache.stream import split_stream, whole
+from trainer.data.cache.stream import as_stream, split_stream
 from trainer.data.sets.cars3d import CARS3D, read_cars
 from trainer.errors import UserError
 
@@ -43,7 +43,7 @@ MEMBERS = {
 
 
 def read(paths):
-    return split_stream(whole(read_cars(paths[0])), 12)
+    return split_stream(as_stream(read_cars(paths[0])), 12)
 
 
 def test_official_bytes(tmp_path, official):

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import tarfile
 from functools import partial
@@ -15,19 +16,26 @@ from trainer.data.sets.cifar import (
     Layout,
     enlarge,
     read_archive,
+    read_labels,
 )
 from trainer.errors import UserError
 
 RANDOM = np.random.default_rng(0)
-TEN = Layout(CIFAR_10_LAYOUT.train, CIFAR_10_LAYOUT.test, labels=1, per_file=2, held_out=3)
-HUNDRED = Layout(CIFAR_100_LAYOUT.train, CIFAR_100_LAYOUT.test, labels=2, per_file=10, held_out=3)
+TEN = Layout(CIFAR_10_LAYOUT.train, CIFAR_10_LAYOUT.test, labels=("class",), per_file=2, held_out=3)
+HUNDRED = Layout(
+    CIFAR_100_LAYOUT.train,
+    CIFAR_100_LAYOUT.test,
+    labels=("coarse", "fine"),
+    per_file=10,
+    held_out=3,
+)
 
 
 def to_records(images, labels):
     """The official layout: label bytes, then 1024 red, 1024 green, 1024 blue, row by row."""
     return b"".join(
-        bytes([7] * labels) + image[0].tobytes() + image[1].tobytes() + image[2].tobytes()
-        for image in images
+        label.tobytes() + image[0].tobytes() + image[1].tobytes() + image[2].tobytes()
+        for image, label in zip(images, labels, strict=True)
     )
 
 
@@ -42,24 +50,30 @@ def to_tar(members):
 
 
 def files_of(layout):
-    """Images, and the members of an archive that has them, as the official ones with a readme."""
-    train = RANDOM.integers(0, 256, (10, 3, 32, 32), np.uint8)
-    test = RANDOM.integers(0, 256, (3, 3, 32, 32), np.uint8)
-    parts = np.split(train, len(layout.train))
-    members = {"readme.html": b"<html>", layout.test: to_records(test, layout.labels)}
-    for name, part in zip(layout.train, parts, strict=True):
-        members[name] = to_records(part, layout.labels)
-    return train, test, members
+    """Images, labels, and an archive's members that have them, as the official with a readme."""
+    images = RANDOM.integers(0, 256, (13, 3, 32, 32), np.uint8)
+    labels = RANDOM.integers(0, 100, (13, len(layout.labels)), np.uint8)
+    *train, test = (
+        to_records(images[part], labels[part])
+        for part in (*np.split(np.arange(10), len(layout.train)), slice(10, None))
+    )
+    members = {"readme.html": b"<html>", layout.test: test}
+    return images, labels, members | dict(zip(layout.train, train, strict=True))
 
 
 @pytest.mark.parametrize(("row", "layout"), [(CIFAR_10, TEN), (CIFAR_100, HUNDRED)])
 def test_official_bytes(tmp_path, official, row, layout):
-    train, test, members = files_of(layout)
+    images, labels, members = files_of(layout)
     info = official(row, to_tar(members), partial(read_archive, layout))
+    info = dataclasses.replace(info, read_labels=partial(read_labels, layout))
     dataset = open_dataset(info, tmp_path / "data")
     assert isinstance(dataset.train, np.memmap)
-    np.testing.assert_array_equal(dataset.train, enlarge(train))
-    np.testing.assert_array_equal(dataset.test, enlarge(test))
+    np.testing.assert_array_equal(dataset.train, enlarge(images[:10]))
+    np.testing.assert_array_equal(dataset.test, enlarge(images[10:]))
+    expected = labels if row is CIFAR_100 else labels[:, 0]
+    np.testing.assert_array_equal(dataset.labels.train, expected[:10])
+    np.testing.assert_array_equal(dataset.labels.test, expected[10:])
+    assert dataset.labels.names == (("coarse", "fine") if row is CIFAR_100 else ())
 
 
 def test_official_counts():

@@ -11,12 +11,12 @@ import torch
 from sklearn.datasets import load_digits
 
 from sweeper.studies.ranges import parse_floats
-from trainer.data import DATASETS, fetch, info, load
+from trainer.data import DATASETS, fetch, load
 from trainer.data.base import Dataset, content_sha256
 from trainer.data.drawn.rendered import spread
 from trainer.data.official.sources import locate, search_folders
 from trainer.errors import UserError
-from trainer.networks import architecture
+from trainer.networks import NETWORKS
 from trainer.spec import TrialSpec
 from trainer.step.trial import Trial
 
@@ -35,7 +35,7 @@ def load_real(tmp_path_factory):
             patch.delenv("SWEEPER_DATA", raising=False)
             data_dir = DATA_DIR if DATA_DIR.is_dir() else None
             folders = search_folders(name, data_dir)
-            if not all(locate(file, folders) for file in info(name).files):
+            if not all(locate(file, folders) for file in DATASETS.find(name).files):
                 pytest.skip(f"the files of {name} are not on this machine")
             return load(name, data_dir)
 
@@ -43,8 +43,8 @@ def load_real(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_row(name):
-    row = info(name)
+def test_a_row_is_complete_and_its_values_fit_together(name):
+    row = DATASETS.find(name)
     assert row.name == name
     assert "\n" not in row.summary
     assert list(row.budgets) == ["quick", "standard", "paper"]
@@ -53,7 +53,7 @@ def test_row(name):
     assert len(row.image_shape) == 3
     assert len(parse_floats(row.default_taus)) >= 5
     assert list(row.paper_taus) == sorted(set(row.paper_taus))
-    for file in row.files:
+    for file in (*row.files, *row.label_files):
         assert file.urls
         assert all(url.endswith(f"/{file.name}") for url in file.urls)
         assert all(url.startswith(("https://", "http://")) for url in file.urls)
@@ -61,8 +61,8 @@ def test_row(name):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_content(name, load_real):
-    row, dataset = info(name), load_real(name)
+def test_the_images_are_what_the_row_says(name, load_real):
+    row, dataset = DATASETS.find(name), load_real(name)
     assert dataset.name == name
     assert dataset.levels == row.levels
     assert dataset.image_shape == row.image_shape
@@ -78,23 +78,36 @@ def test_content(name, load_real):
 
 
 @pytest.mark.parametrize("name", DATASETS)
+def test_labels_are_one_row_an_image(name, load_real):
+    dataset = load_real(name)
+    if dataset.labels is None:
+        pytest.skip(f"{name} has no labels here")
+    for labels, images in zip(
+        (dataset.labels.train, dataset.labels.test), (dataset.train, dataset.test), strict=True
+    ):
+        assert labels.shape[:1] == images.shape[:1]
+        assert labels.min() >= 0
+    assert dataset.sha256 == content_sha256(dataset.train, dataset.test, dataset.levels)
+
+
+@pytest.mark.parametrize("name", DATASETS)
 def test_mean_image_sse_is_that_of_the_definition(name, load_real):
     dataset = load_real(name)
     sample = Dataset(name, dataset.train[:5000], dataset.test, dataset.levels, "")
     pixels = sample.train / sample.levels
     expected = ((pixels - pixels.mean(axis=0)) ** 2).sum(axis=(1, 2, 3)).mean()
     assert sample.mean_image_sse == pytest.approx(expected, rel=1e-12)
-    assert dataset.mean_image_sse > max(parse_floats(info(name).default_taus)) * 0.9
+    assert dataset.mean_image_sse > max(parse_floats(DATASETS.find(name).default_taus)) * 0.9
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_trial_can_ask_for_it(name, load_real):
-    row, dataset = info(name), load_real(name)
+    row, dataset = DATASETS.find(name), load_real(name)
     spec = TrialSpec(
         dataset=name,
         dataset_sha256=dataset.sha256,
         architecture=row.architecture,
-        layers=architecture(row.architecture).default_layers(row.image_shape),
+        layers=NETWORKS.find(row.architecture).default_layers(row.image_shape),
         tau=parse_floats(row.default_taus)[0],
         width=row.width,
         seed=0,
@@ -128,10 +141,13 @@ def test_real_mnist(load_real):
     assert dataset.train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     assert dataset.mean_image_sse == pytest.approx(52.7, abs=0.1)
     assert isinstance(dataset.train, np.memmap)  # mapped, not read: a second load costs nothing
+    if dataset.labels is not None:
+        assert dataset.labels.train[:5].tolist() == [5, 0, 4, 1, 9]
+        assert dataset.labels.test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
 def test_an_unknown_name_gets_a_suggestion():
-    for use in (info, load, fetch):
+    for use in (DATASETS.find, load, fetch):
         with pytest.raises(UserError, match="unknown data set 'minst'; did you mean 'mnist'"):
             use("minst")
 

@@ -1,7 +1,9 @@
 import errno
 import gzip
+import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainer.data.cache.store import conversion_folder, open_dataset
+from trainer.data.cache.by_content import content_folder
+from trainer.data.cache.note import earlier_conversion, note_path
+from trainer.data.cache.store import open_dataset
 from trainer.data.official.idx import read_image_pair
 from trainer.errors import UserError
 
@@ -45,16 +49,19 @@ def test_arrays_are_mapped_copy_on_write(tmp_path, tiny):
     assert open_dataset(tiny.info, tmp_path / "data").train[0, 0, 0, 0] == before
 
 
-def test_the_conversion_holds_three_files_and_a_note(tmp_path, tiny, cache):
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_conversion_is_three_files_by_content_and_a_note_by_name(tmp_path, tiny, cache):
     tiny.write(tmp_path / "data")
-    open_dataset(tiny.info, tmp_path / "data")
-    folder = conversion_folder(tiny.info)
-    assert list((cache / "tiny").iterdir()) == [folder]
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["meta.json", "test.npy", "train.npy", "verified.json"]
+    dataset = open_dataset(tiny.info, tmp_path / "data")
+    assert names(cache / "by-content") == [dataset.sha256]
+    assert names(content_folder(dataset.sha256)) == ["meta.json", "test.npy", "train.npy"]
+    assert list((cache / "tiny").iterdir()) == [note_path(tiny.info)]
 
 
-def test_search_order(tmp_path, make_tiny, cache, monkeypatch):
+def test_the_first_place_in_the_search_order_decides(tmp_path, make_tiny, cache, monkeypatch):
     """Each place has files that only the right row accepts, so the first found decides."""
     first, second, third = (make_tiny(seed) for seed in (1, 2, 3))
     first.write(tmp_path / "first" / "tiny")
@@ -112,7 +119,7 @@ def test_a_conversion_outlives_its_files(tmp_path, tiny):
     assert_is(open_dataset(tiny.info, data), tiny)
 
 
-def test_not_on_disk(tmp_path, tiny, cache, monkeypatch):
+def test_files_that_are_missing_are_named_with_all_places(tmp_path, tiny, cache, monkeypatch):
     monkeypatch.setenv("SWEEPER_DATA", str(tmp_path / "shared"))
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError) as refusal:
@@ -143,7 +150,7 @@ def test_wrong_content_names_file_expected_and_found(tmp_path, make_tiny, cache)
     assert not cache.exists()  # nothing half-written
 
 
-def test_hash_of_the_compressed_file(tmp_path, make_tiny):
+def test_only_the_compressed_file_will_do_where_only_its_hash_is_known(tmp_path, make_tiny):
     tiny = make_tiny(of_content=False)
     data = tiny.write(tmp_path / "data", packed=False)
     with pytest.raises(UserError, match=r"only the \.gz can be verified") as refusal:
@@ -156,19 +163,81 @@ def test_hash_of_the_compressed_file(tmp_path, make_tiny):
         open_dataset(tiny.info, data)
 
 
-@pytest.mark.parametrize("name", ["meta.json", "train.npy", "verified.json"])
+@pytest.mark.parametrize("name", ["meta.json", "train.npy", "note"])
 @pytest.mark.parametrize("damage", ["cut", "emptied"])
-def test_a_damaged_conversion_is_named(tmp_path, tiny, name, damage):
+def test_what_is_damaged_in_the_cache_is_named_and_made_again_once_deleted(
+    tmp_path, tiny, name, damage
+):
     data = tiny.write(tmp_path / "data")
-    open_dataset(tiny.info, data)
-    path = conversion_folder(tiny.info) / name
+    folder = content_folder(open_dataset(tiny.info, data).sha256)
+    path = note_path(tiny.info) if name == "note" else folder / name
     path.write_bytes(path.read_bytes()[:-100] if damage == "cut" else b"")
+    what = "file" if name == "note" else "folder"
+    with pytest.raises(UserError, match=rf"is damaged .*delete that {what}") as refusal:
+        open_dataset(tiny.info, data)
+    assert str(path if name == "note" else folder) in str(refusal.value)
+    if name == "note":
+        path.unlink()
+    else:
+        shutil.rmtree(folder)
+    assert_is(open_dataset(tiny.info, data), tiny)
+
+
+def test_a_conversion_of_other_content_than_its_folder_says_is_damaged(tmp_path, make_tiny):
+    one, other = make_tiny(1), make_tiny(2)
+    first, second = (
+        content_folder(open_dataset(tiny.info, tiny.write(tmp_path / str(number))).sha256)
+        for number, tiny in enumerate((one, other))
+    )
+    shutil.rmtree(first)
+    second.rename(first)
+    with pytest.raises(UserError, match=r"meta\.json is of other content"):
+        open_dataset(one.info, tmp_path / "0")
+
+
+def as_an_earlier_version_kept_it(info, dataset):
+    """Move a conversion to where the versions before kept it, with its note inside."""
+    earlier = earlier_conversion(info)
+    content_folder(dataset.sha256).rename(earlier)
+    files = json.loads(note_path(info).read_text())["files"]
+    (earlier / "verified.json").write_text(json.dumps(files))
+    note_path(info).unlink()
+
+
+@pytest.mark.parametrize("files", ["present", "gone"])
+def test_the_conversion_of_an_earlier_version_is_adopted(tmp_path, tiny, cache, files):
+    data = tiny.write(tmp_path / "data")
+    first = open_dataset(tiny.info, data)
+    as_an_earlier_version_kept_it(tiny.info, first)
+    if files == "gone":
+        (data / TRAIN).unlink()
+    adopted = open_dataset(replace(tiny.info, read=never_read), data)
+    assert_is(adopted, tiny)
+    assert adopted.sha256 == first.sha256
+    assert names(cache / "tiny") == [note_path(tiny.info).name]
+    assert names(content_folder(first.sha256)) == ["meta.json", "test.npy", "train.npy"]
+    assert_is(open_dataset(replace(tiny.info, read=never_read), data), tiny)
+
+
+def test_adopted_files_are_not_hashed_again(tmp_path, tiny):
+    data = tiny.write(tmp_path / "data")
+    status = (data / TRAIN).stat()
+    as_an_earlier_version_kept_it(tiny.info, open_dataset(tiny.info, data))
+    (data / TRAIN).write_bytes(bytes(status.st_size))
+    os.utime(data / TRAIN, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert_is(open_dataset(tiny.info, data), tiny)
+
+
+def test_a_damaged_conversion_of_an_earlier_version_is_named(tmp_path, tiny):
+    data = tiny.write(tmp_path / "data")
+    as_an_earlier_version_kept_it(tiny.info, open_dataset(tiny.info, data))
+    (earlier_conversion(tiny.info) / "meta.json").write_text("{")
     with pytest.raises(UserError, match=r"is damaged .*delete that folder") as refusal:
         open_dataset(tiny.info, data)
-    assert str(path.parent) in str(refusal.value)
+    assert str(earlier_conversion(tiny.info)) in str(refusal.value)
 
 
-def test_a_cache_that_cannot_be_written(tmp_path, tiny, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, tiny, monkeypatch):
     data = tiny.write(tmp_path / "data")
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -185,7 +254,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, tiny, cache, monkeypatch):
         patch.setattr(os, "fsync", full)
         with pytest.raises(UserError, match="No space left on device; make room"):
             open_dataset(tiny.info, data)
-    assert list((cache / "tiny").iterdir()) == []
+    assert list((cache / "by-content").iterdir()) == []
     assert_is(open_dataset(tiny.info, data), tiny)
 
 
@@ -196,8 +265,9 @@ def test_the_slower_of_two_conversions_is_dropped(tmp_path, tiny, cache):
         open_dataset(tiny.info, data)  # a whole conversion while this one is under way
         return read_image_pair(paths)
 
-    assert_is(open_dataset(replace(tiny.info, read=overtaken), data), tiny)
-    assert list((cache / "tiny").iterdir()) == [conversion_folder(tiny.info)]
+    dataset = open_dataset(replace(tiny.info, read=overtaken), data)
+    assert_is(dataset, tiny)
+    assert names(cache / "by-content") == [dataset.sha256]
 
 
 WORKER = """
@@ -227,4 +297,4 @@ def test_processes_that_convert_at_once_agree(tmp_path, tiny, cache):
     expected = open_dataset(tiny.info, data)
     assert answers == {f"{expected.sha256} {tiny.train.sum()}\n"}
     assert all(worker.returncode == 0 for worker in workers)
-    assert list((cache / "tiny").iterdir()) == [conversion_folder(tiny.info)]
+    assert names(cache / "by-content") == [expected.sha256]

@@ -1,4 +1,4 @@
-"""A converted data set in pieces, for machines that have neither its files nor the internet."""
+"""A conversion as a sequence of chunks, for machines that have neither its files nor its row."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trainer.data.base import DatasetInfo
-from trainer.data.cache.store import conversion_folder
+from trainer.data.cache.by_content import LABELS, META, TEST, TRAIN, content_folder
 
-PIECE_BYTES = 32 * 2**20
-PARTS = ("meta.json", "train.npy", "test.npy")
+CHUNK_BYTES = 32 * 2**20
+PARTS = (META, TRAIN, TEST, LABELS)
 
-Piece = tuple[str, bytes]
+Chunk = tuple[str, bytes]
 """The name of a file and its next bytes."""
 
 
-def pieces(info: DatasetInfo, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
-    """Read the conversion of a data set that is open on this machine, piece by piece.
+def chunks(sha256: str, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """Read the conversion with this content, which is on this machine, chunk by chunk.
 
     Raises:
         OSError: if it cannot be read.
     """
     for part in PARTS:
-        with (conversion_folder(info) / part).open("rb") as file:
-            while content := file.read(piece_bytes):
+        path = content_folder(sha256) / part
+        if part == LABELS and not path.exists():
+            continue
+        with path.open("rb") as file:
+            while content := file.read(chunk_bytes):
                 yield part, content
 
 
-def unpack(info: DatasetInfo, parcel: Iterable[Piece]) -> None:
-    """Make the conversion of a data set from its pieces, unless this machine has it.
+def unpack(sha256: str, bundle: Iterable[Chunk]) -> None:
+    """Write the conversion with this content from its chunks, unless this machine has it.
 
-    Of several processes that do this at once, one takes the pieces and the others wait for it.
+    Of several processes that do this at once, one takes the chunks and the others wait for it.
 
     Raises:
         OSError: if it cannot be written.
     """
-    conversion = conversion_folder(info)
+    conversion = content_folder(sha256)
     conversion.parent.mkdir(parents=True, exist_ok=True)
     with (conversion.parent / ".unpacking").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -47,7 +49,7 @@ def unpack(info: DatasetInfo, parcel: Iterable[Piece]) -> None:
             return
         temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=conversion.parent))
         try:
-            for part, content in parcel:
+            for part, content in bundle:
                 with (temporary / part).open("ab") as file:
                     file.write(content)
                     file.flush()

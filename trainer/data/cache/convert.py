@@ -1,4 +1,4 @@
-"""Converting official files into arrays, block by block, all of them or none."""
+"""Writing a conversion, block by block, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,61 +12,80 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.base import DatasetInfo, Images, begin_sha256
-from trainer.data.cache.stream import Stream, whole
-from trainer.data.drawn.rendered import Rendered
-from trainer.data.official.sources import Progress
-from trainer.files import write_atomic
+from trainer.data.base import begin_sha256
+from trainer.data.cache.by_content import META, TEST, TRAIN, content_folder
+from trainer.data.cache.stream import Stream
+from trainer.files import cache_folder, write_atomic
 
 
 def convert(
-    info: DatasetInfo, paths: list[Path], conversion: Path, progress: Progress | None
-) -> None:
-    """Write a whole conversion or none; the first of several processes provides it.
+    train: Stream,
+    test: Stream,
+    levels: int,
+    *,
+    sha256: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Write a conversion, unless another process has just written the same.
 
     Args:
-        info: the data set.
-        paths: its official files, verified.
-        conversion: the folder to make.
-        progress: told (what is converted, bytes written, bytes in all).
+        train: the images to train on.
+        test: the held-out images.
+        levels: the uint8 value that means 1.0.
+        sha256: the content's hash, where it is not that of the pixels (a drawn set's).
+        progress: called with the bytes written, and the bytes in all.
+
+    Returns:
+        The content's hash.
 
     Raises:
         UserError: if a file turns out to be damaged as it is read.
-        OSError: if the folder cannot be written.
+        OSError: if the conversion cannot be written.
     """
-    train, test = (_stream(images) for images in info.read(paths))
-    conversion.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=conversion.parent))
+    parent = cache_folder() / "by-content"
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=parent))
     try:
-        sha256 = _write(info, train, test, temporary, progress)
+        of_pixels = _write(train, test, levels, temporary, progress)
+        sha256 = sha256 or of_pixels
         meta = {
-            "levels": info.levels,
+            "levels": levels,
             "train_shape": train.shape,
             "test_shape": test.shape,
             "sha256": sha256,
         }
-        write_atomic(temporary / "meta.json", json.dumps(meta, indent=1).encode())
+        write_atomic(temporary / META, json.dumps(meta, indent=1).encode())
         temporary.chmod(0o755)
-        temporary.rename(conversion)
-    except OSError:
-        # A folder cannot be renamed onto one that has files: then another process was first.
-        if not conversion.is_dir():
-            raise
+        move_into_place(temporary, content_folder(sha256))
+        return sha256
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
 
 
-def _stream(images: Images | Rendered | Stream) -> Stream:
-    assert not isinstance(images, Rendered)  # there is nothing to keep of what is drawn
-    return images if isinstance(images, Stream) else whole(images)
+def move_into_place(folder: Path, target: Path) -> None:
+    """Rename a folder, unless another process has put the same there.
+
+    Raises:
+        OSError: if it cannot be renamed.
+    """
+    try:
+        folder.rename(target)
+    except OSError:
+        # A folder cannot be renamed onto one that has files: then another process was first.
+        if not target.is_dir():
+            raise
 
 
 def _write(
-    info: DatasetInfo, train: Stream, test: Stream, folder: Path, progress: Progress | None
+    train: Stream,
+    test: Stream,
+    levels: int,
+    folder: Path,
+    progress: Callable[[int, int], None] | None,
 ) -> str:
-    """Write both arrays, block by block; returns the content's hash."""
-    digest = begin_sha256(train.shape, test.shape, info.levels)
+    """Write both arrays, block by block; returns the hash of levels, shapes and pixels."""
+    digest = begin_sha256(train.shape, test.shape, levels)
     total = math.prod(train.shape) + math.prod(test.shape)
     done = 0
 
@@ -75,16 +94,16 @@ def _write(
         digest.update(content)
         done += content.nbytes
         if progress:
-            progress(f"converting {info.name}", done, total)
+            progress(done, total)
 
-    _save(folder / "train.npy", train, written)
-    _save(folder / "test.npy", test, written)
+    _save(folder / TRAIN, train, written)
+    _save(folder / TEST, test, written)
     assert done == total
     return digest.hexdigest()
 
 
 def _save(path: Path, images: Stream, written: Callable[[memoryview], None]) -> None:
-    """Write a .npy file, which `np.save` could do only with all images at hand."""
+    """Write a .npy file; `np.save` would need all images at once."""
     header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,31 +1,45 @@
-"""Official files, converted once into arrays that every process maps instead of reading.
-
-A conversion is named after the hashes of the files it is made from, so it never changes. Next to
-it is a note of which files, by path, size and modification time, were found to have these hashes:
-those are not hashed again. Any other file is, before the conversion is used in its name.
-"""
+"""Opening a data set by its row: official files are converted once, into arrays that are mapped."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from trainer.data.base import Dataset, DatasetInfo, content_sha256
+from trainer.data.base import Dataset, DatasetInfo, ImageSet, content_sha256
+from trainer.data.cache.by_content import (
+    LABELS,
+    content_folder,
+    is_stored,
+    open_stored,
+    store_labels,
+)
 from trainer.data.cache.convert import convert
-from trainer.data.cache.stream import Stream
-from trainer.data.official.sources import Progress, cache_folder, locate, search_folders, verify
+from trainer.data.cache.note import FilesNote, adopt_earlier, read_note, write_note
+from trainer.data.cache.stream import Stream, as_stream
+from trainer.data.labels import no_labels
+from trainer.data.official.sources import (
+    Progress,
+    SourceFile,
+    locate,
+    search_folders,
+    verify,
+)
 from trainer.errors import MissingDataError, UserError
-from trainer.files import write_atomic
+from trainer.files import cache_folder
 
-_FORMAT = 1  # raise it when the same files are to be converted differently
-_VERIFIED = "verified.json"
+logger = logging.getLogger(__name__)
 
 
 def open_dataset(
-    info: DatasetInfo, data_dir: Path | None = None, progress: Progress | None = None
+    info: DatasetInfo,
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    store: bool = False,
 ) -> Dataset:
     """Open a data set, converting its files first if that has not been done yet.
 
@@ -34,67 +48,102 @@ def open_dataset(
     Args:
         info: its registry row.
         data_dir: where to look for the files first.
-        progress: told (what is converted, bytes written, bytes in all) during a conversion.
+        progress: called with (what is converted, bytes written, bytes in all) in a conversion.
+        store: whether to store images that come from code, too, for processes without the row.
 
     Raises:
         MissingDataError: if the files are not found.
-        UserError: if they are not the official ones, or cannot be converted.
+        UserError: if they are not the official ones or cannot be converted, or if code makes
+            images that are not what the row says.
     """
-    if not info.files:
-        train, test = info.read(())
-        assert not isinstance(train, Stream)
-        assert not isinstance(test, Stream)
-        sha256 = content_sha256(train, test, info.levels)
-        return Dataset(info.name, train, test, info.levels, sha256)
-    folders = search_folders(info.name, data_dir)
-    found = [locate(file, folders) for file in info.files]
-    paths = [path.resolve() for path in found if path is not None]
-    conversion = conversion_folder(info)
     try:
-        if len(paths) == len(info.files):
-            _convert_if_new(info, paths, conversion, progress)
-        elif not conversion.is_dir():
-            raise _not_found(info, folders)
-        return _open(info, conversion)
+        if info.files:
+            return _open_official(info, data_dir, progress)
+        return _open_made(info, store=store)
     except OSError as error:
         raise UserError(
-            f"cannot keep the converted {info.name} in {conversion.parent}: {error.strerror}; "
+            f"cannot keep the converted {info.name} in {cache_folder()}: {error.strerror}; "
             "make room there, or set XDG_CACHE_HOME to a folder that can be written"
         ) from error
 
 
-def conversion_folder(info: DatasetInfo) -> Path:
-    """Return where the conversion of `info.files` is kept, whether it exists yet or not."""
-    identity = [_FORMAT, info.levels, [[file.name, file.digest] for file in info.files]]
-    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
-    return cache_folder() / info.name / f"converted-{key}"
+def _open_made(info: DatasetInfo, *, store: bool) -> Dataset:
+    train, test = info.read(())
+    assert not isinstance(train, Stream)
+    assert not isinstance(test, Stream)
+    if store:
+        for images in (train, test):
+            _check_images(info, images)
+    sha256 = content_sha256(train, test, info.levels)
+    if not store:
+        read_labels = partial(info.read_labels, ()) if info.read_labels else no_labels
+        return Dataset(info.name, train, test, info.levels, sha256, read_labels)
+    if not is_stored(sha256):
+        convert(as_stream(train), as_stream(test), info.levels, sha256=sha256)
+    if info.read_labels:
+        labels = info.read_labels(())
+        labels.check(info.name, len(train), len(test))
+        store_labels(content_folder(sha256), labels)
+    return open_stored(sha256, info.name)
+
+
+def _check_images(info: DatasetInfo, images: ImageSet) -> None:
+    shape = images.shape
+    if len(shape) != 4 or shape[1:] != info.image_shape or not len(images):
+        wanted = ("count", *info.image_shape)
+        raise UserError(f"data set {info.name!r}: expected images {wanted}, found {shape}")
+    if isinstance(images, np.ndarray):
+        if images.dtype != np.uint8:
+            raise UserError(f"data set {info.name!r}: expected uint8, found {images.dtype}")
+        if images.max() > info.levels:
+            raise UserError(
+                f"data set {info.name!r}: expected values up to levels = {info.levels}, "
+                f"found {images.max()}"
+            )
+
+
+def _open_official(info: DatasetInfo, data_dir: Path | None, progress: Progress | None) -> Dataset:
+    folders = search_folders(info.name, data_dir)
+    paths = _locate_all(info.files, folders)
+    note = read_note(info)
+    if note is None or not is_stored(note.sha256):
+        note = adopt_earlier(info) or note
+    if paths:
+        note = _convert_if_new(info, paths, note, progress)
+    elif note is None or not is_stored(note.sha256):
+        raise _not_found_error(info, folders)
+    if paths and info.read_labels:
+        _add_labels(info, paths, folders, content_folder(note.sha256))
+    return open_stored(note.sha256, info.name)
+
+
+def _locate_all(files: Sequence[SourceFile], folders: list[Path]) -> list[Path]:
+    """Return where the files are, or nothing if one of them is missing."""
+    found = [locate(file, folders) for file in files]
+    paths = [path.resolve() for path in found if path is not None]
+    return paths if len(paths) == len(files) else []
 
 
 def _convert_if_new(
-    info: DatasetInfo, paths: list[Path], conversion: Path, progress: Progress | None
-) -> None:
-    """Bring about that `conversion` exists and that `paths` are known to have its content."""
+    info: DatasetInfo, paths: list[Path], note: FilesNote | None, progress: Progress | None
+) -> FilesNote:
+    """Make sure that `paths` are official and converted, and remember that."""
     stamps = {str(path): _stamp(path) for path in paths}  # before hashing: a later change shows
-    known = _read_note(info, conversion)
-    if all(known.get(path) == stamp for path, stamp in stamps.items()):
-        return
+    stored = note is not None and is_stored(note.sha256)
+    known = note.files if note else {}
+    if note and stored and all(known.get(path) == stamp for path, stamp in stamps.items()):
+        return note
     for path, file in zip(paths, info.files, strict=True):
         verify(path, file)
-    if not conversion.is_dir():
-        convert(info, paths, conversion, progress)
-    # If another process notes its files at this moment, one note is lost and made again later.
-    write_atomic(conversion / _VERIFIED, json.dumps(known | stamps, indent=1).encode())
-
-
-def _read_note(info: DatasetInfo, conversion: Path) -> dict[str, list[int]]:
-    """Return [size, modification time in ns] of each file that was found to be official."""
-    note = conversion / _VERIFIED
-    if not note.is_file():
-        return {}
-    try:
-        return dict(json.loads(note.read_text()))
-    except (ValueError, TypeError) as error:
-        raise _damaged(info, conversion, error) from error
+    if note and stored:
+        sha256 = note.sha256
+    else:
+        train, test = (as_stream(images) for images in info.read(paths))
+        report = partial(progress, f"converting {info.name}") if progress else None
+        sha256 = convert(train, test, info.levels, progress=report)
+    note = FilesNote(sha256, known | stamps)
+    write_note(info, note)
+    return note
 
 
 def _stamp(path: Path) -> list[int]:
@@ -102,27 +151,27 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _open(info: DatasetInfo, conversion: Path) -> Dataset:
+def _add_labels(
+    info: DatasetInfo, paths: list[Path], folders: list[Path], conversion: Path
+) -> None:
+    """Add the labels to a conversion that has none. Nobody is kept from training without."""
+    label_paths = _locate_all(info.label_files, folders)
+    if (conversion / LABELS).is_file() or len(label_paths) < len(info.label_files):
+        return
+    assert info.read_labels is not None
     try:
-        meta = json.loads((conversion / "meta.json").read_text())
-        # Copy-on-write: all processes share the pages, and torch takes the array as writable.
-        train = np.load(conversion / "train.npy", mmap_mode="c")
-        test = np.load(conversion / "test.npy", mmap_mode="c")
-        if [list(train.shape), list(test.shape)] != [meta["train_shape"], meta["test_shape"]]:
-            raise ValueError("shapes differ from those in meta.json")
-        return Dataset(info.name, train, test, meta["levels"], meta["sha256"])
-    except (ValueError, KeyError, EOFError, FileNotFoundError) as error:
-        raise _damaged(info, conversion, error) from error
+        for path, file in zip(label_paths, info.label_files, strict=True):
+            verify(path, file)
+        labels = info.read_labels([*paths, *label_paths])
+        stored = open_stored(conversion.name, info.name)
+        labels.check(info.name, len(stored.train), len(stored.test))
+    except UserError as error:
+        logger.warning("%s is used without its labels: %s", info.name, error)
+        return
+    store_labels(conversion, labels)
 
 
-def _damaged(info: DatasetInfo, conversion: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())
-    return UserError(
-        f"the converted {info.name} in {conversion} is damaged ({reason}); delete that folder"
-    )
-
-
-def _not_found(info: DatasetInfo, folders: list[Path]) -> MissingDataError:
+def _not_found_error(info: DatasetInfo, folders: list[Path]) -> MissingDataError:
     missing = [file for file in info.files if locate(file, folders) is None]
     names = ", ".join(" or ".join(file.accepted_names) for file in missing)
     plain = [folder / file.plain_name for folder in folders for file in missing]

@@ -1,4 +1,4 @@
-"""Images that pass through memory block by block, on their way from official files to the cache."""
+"""Images that pass through memory block by block, on their way to the cache."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.drawn.rendered import hold_out
+from trainer.data.drawn.rendered import Rendered, hold_out
 from trainer.errors import UserError
+
+_BLOCK = 1024  # drawn images at a time
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Images too many to be held at once."""
+    """Images that are too many to be held in memory at once."""
 
     shape: tuple[int, int, int, int]
     """Count, channels, height and width of all blocks together."""
@@ -23,9 +25,14 @@ class Stream:
     """Starts reading: uint8 [some, channels, height, width] at a time, in order."""
 
 
-def whole(images: NDArray[np.uint8]) -> Stream:
-    """Make an array a stream of one block."""
+def as_stream(images: NDArray[np.uint8] | Rendered | Stream) -> Stream:
+    """Return images as a stream: an array is one block, drawn images are drawn block by block."""
+    if isinstance(images, Stream):
+        return images
     count, channels, height, width = images.shape
+    if isinstance(images, Rendered):
+        starts = range(0, count, _BLOCK)
+        return Stream(images.shape, lambda: (images[start : start + _BLOCK] for start in starts))
     return Stream((count, channels, height, width), lambda: iter([images]))
 
 
@@ -48,8 +55,8 @@ def split_stream(images: Stream, held_out: int) -> tuple[Stream, Stream]:
     return part(~test), part(test)
 
 
-def damaged(path: Path, what: str, expected: str, found: object) -> UserError:
-    """Build the error for a file that is not what its name says."""
+def damaged_file_error(path: Path, what: str, expected: str, found: object) -> UserError:
+    """Return the error for a file that is not what its name says."""
     reason = " ".join(str(found).split())
     return UserError(
         f"{path} is not a whole {what}: expected {expected}, found {reason}; "
@@ -57,8 +64,8 @@ def damaged(path: Path, what: str, expected: str, found: object) -> UserError:
     )
 
 
-def missing_reader(dataset: str, package: str) -> UserError:
-    """Build the error for files that an optional package is needed to read."""
+def missing_package_error(dataset: str, package: str) -> UserError:
+    """Return the error for files that need an optional package to be read."""
     return UserError(
         f"data set {dataset!r} needs the package {package!r} to read its files, found none; "
         f"run `pip install 'bottleneck-sweeper[{dataset}]'`"

@@ -1,8 +1,8 @@
-"""Images that are made from their factors when they are asked for, instead of being stored.
+"""Images that are drawn from their factors when they are asked for, instead of being stored.
 
-A `Rendered` set answers `len`, `shape` and `images[slice or index array]` as an array of stored
-images does, so whoever looks at a few images need not know; `on(device)` is for training. torch
-is loaded by the first image.
+A `Rendered` set has `len`, `shape` and `images[slice or index array]` as an array of stored images
+has, so code that looks at a few images works with both; `on(device)` is for training. torch is
+loaded by the first image.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Recipe:
     name: str
     """With a version, to be raised when the images change: `sprites 1`."""
     factors: Mapping[str, int]
-    """How many values each factor has; the last varies fastest from image to image."""
+    """The number of values of each factor; the last varies fastest from image to image."""
     image_shape: tuple[int, int, int]
     """Channels, height, width."""
     draw: Callable[[Tensor], Tensor]
-    """From int64 [count, factors], which value each factor has, to uint8 [count, *image_shape] on
-    the same device; the same on every device, and without waiting for it."""
+    """Draws int64 [count, factors], the value of each factor, as uint8 [count, *image_shape] on the
+    same device: the same images on every device, without waiting for it."""
 
     @property
     def count(self) -> int:
@@ -56,7 +56,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """A set of images that a recipe makes."""
+    """Some of the images of a recipe."""
 
     recipe: Recipe
     numbers: NDArray[np.int64]
@@ -71,7 +71,7 @@ class Rendered:
         return len(self.numbers)
 
     def __getitem__(self, which: slice | NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Make some images, uint8 [count, channels, height, width]."""
+        """Draw some images, uint8 [count, channels, height, width]."""
         import torch
 
         blocks = torch.split(torch.from_numpy(self.numbers[which]), _BLOCK)
@@ -80,18 +80,22 @@ class Rendered:
         return images
 
     def on(self, device: torch.device) -> RenderedOn:
-        """Get ready to make images on a device."""
+        """Return the set as training reads it: indexed by tensors on a device."""
         return RenderedOn(self, device)
 
+    def factors(self) -> NDArray[np.int64]:
+        """Return which value each factor has in each image, [count, factors]."""
+        return np.stack(np.unravel_index(self.numbers, tuple(self.recipe.factors.values())), axis=1)
+
     def fingerprint(self) -> bytes:
-        """Stand in for the bytes of all images: the recipe, the numbers, and some images."""
+        """Return what stands for the bytes of all images: recipe, numbers, and some images."""
         header = [self.recipe.name, dict(self.recipe.factors)]
         sample = self[spread(len(self), _SAMPLE)]
         return json.dumps(header).encode() + self.numbers.astype("<i8").tobytes() + sample.tobytes()
 
 
 class RenderedOn:
-    """A set's images as a tensor on a device would give them."""
+    """A rendered set on a device, indexed as a tensor of images is."""
 
     def __init__(self, images: Rendered, device: torch.device) -> None:
         import torch
@@ -100,13 +104,13 @@ class RenderedOn:
         self._numbers = torch.from_numpy(images.numbers).to(device)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        """Make the images at `indices`, int64 [..., batch]: uint8 [..., batch, channels, …]."""
+        """Draw the images at `indices`, int64 [..., batch]: uint8 [..., batch, channels, …]."""
         images = self._recipe.images(self._numbers[indices.reshape(-1)])
         return images.view(*indices.shape, *self._recipe.image_shape)
 
 
 def spread(count: int, wanted: int) -> NDArray[np.intp]:
-    """Choose up to `wanted` of `count` indices, evenly spread and in order."""
+    """Return up to `wanted` of `count` indices, evenly spread and in order."""
     wanted = min(wanted, count)
     return np.arange(wanted) * count // wanted
 
@@ -114,13 +118,13 @@ def spread(count: int, wanted: int) -> NDArray[np.intp]:
 def hold_out(count: int, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split 0 … `count` − 1 into (rest, `held_out` pseudo-random ones), each in order.
 
-    The same on every machine: numpy keeps what this generator answers for ever.
+    The same on every machine: numpy never changes the numbers of this generator.
     """
     shuffled = np.random.RandomState(0).permutation(count).astype(np.int64)
     return np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out])
 
 
 def split(recipe: Recipe, held_out: int) -> tuple[Rendered, Rendered]:
-    """Make all images of a recipe a training set and a held-out set."""
+    """Split all images of a recipe into a training set and a held-out set."""
     train, test = hold_out(recipe.count, held_out)
     return Rendered(recipe, train), Rendered(recipe, test)

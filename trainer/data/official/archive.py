@@ -7,11 +7,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from trainer.data.cache.stream import damaged
+from trainer.data.cache.stream import damaged_file_error
 
 
 def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Give the regular files of a .tar.gz whose name (`folder/file`) is wanted, in its order.
+    """Yield the wanted regular files of a .tar.gz, as (`folder/file`, content), in its order.
 
     Raises:
         UserError: if it is no tar archive, or ends early; names the file and what was found.
@@ -26,4 +26,6 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
                     assert content is not None  # it is a regular file
                     yield name, content.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise damaged(path, ".tar.gz archive", "one that can be read to its end", error) from error
+        raise damaged_file_error(
+            path, ".tar.gz archive", "one that can be read to its end", error
+        ) from error

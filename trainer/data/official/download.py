@@ -1,4 +1,4 @@
-"""Fetching official files: verified under a temporary name, then renamed."""
+"""Downloading official files: verified under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from trainer.data.base import DatasetInfo
 from trainer.data.official.sources import (
     Progress,
     SourceFile,
-    cache_folder,
     find_fault,
     locate,
     search_folders,
     verify,
 )
 from trainer.errors import UserError
+from trainer.files import cache_folder
 
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30
 
 
 class _MirrorError(Exception):
-    """One address did not give the file; the next may."""
+    """The file cannot be had from one address; there may be others."""
 
 
 def fetch_files(
@@ -39,7 +39,7 @@ def fetch_files(
     there is replaced; a file found elsewhere by the search order is used as it is.
 
     Returns:
-        Where each of `info.files` is now, in their order.
+        Where each of `info.files` and `info.label_files` is now, in their order.
 
     Raises:
         UserError: if a file cannot be had from any of its addresses, cannot be written, or one
@@ -53,7 +53,7 @@ def fetch_files(
         folders = search_folders(info.name, data_dir)
         return tuple(
             _present(file, folders, target) or _fetch(file, target, progress or _silent)
-            for file in info.files
+            for file in (*info.files, *info.label_files)
         )
     except OSError as error:
         reason = error.strerror or error
@@ -61,12 +61,12 @@ def fetch_files(
 
 
 def _present(file: SourceFile, folders: list[Path], target: Path) -> Path | None:
-    """Return where the official file already is; None if a download would be used."""
+    """Return where the official file is already; None if it is to be downloaded."""
     path = locate(file, folders)
     if path is None:
         return None
     if folders.index(path.parent) < folders.index(target):
-        verify(path, file)  # a download would never be looked at, so this one has to be right
+        verify(path, file)  # it would be found before a download, so it has to be right
         return path
     return None if find_fault(path, file) else path
 
@@ -104,7 +104,7 @@ def _download(url: str, file: SourceFile, target: Path, progress: Progress) -> P
 
 
 def _transfer(url: str, name: str, output: IO[bytes], progress: Progress) -> None:
-    """Copy what `url` answers to `output`."""
+    """Copy the answer of `url` to `output`."""
     done = 0
     with _answer(url) as response:
         announced = response.headers.get("Content-Length")

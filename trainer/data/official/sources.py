@@ -1,4 +1,4 @@
-"""Official files: where they are looked for, and whether they are what they should be."""
+"""Official files: where they are looked for, and how they are verified."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from trainer.errors import UserError
+from trainer.files import cache_folder
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Called with what is under way, the bytes done and the bytes in all (None if not known)."""
+"""Called with what is being done, the bytes done and the bytes in all (None if not known)."""
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading from `open_content` can raise."""
@@ -25,12 +26,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One official file: what it is called, where it can be had and how it is recognised."""
+    """One official file: its name, where it can be downloaded, and how it is recognised."""
 
     name: str
     """As downloaded, for example `train-images-idx3-ubyte.gz`."""
     urls: tuple[str, ...]
-    """Where to download it; the first that works is used."""
+    """Addresses; the first that works is used."""
     size: int | None
     """Bytes that `digest` is the hash of; None if not published."""
     digest: str
@@ -43,21 +44,13 @@ class SourceFile:
 
     @property
     def plain_name(self) -> str:
-        """What the file is called once it is uncompressed."""
+        """The name of the uncompressed file."""
         return self.name.removesuffix(".gz")
 
     @property
     def accepted_names(self) -> tuple[str, ...]:
-        """The names under which it is looked for, the preferred one first."""
+        """The names under which it is looked for, in this order."""
         return (self.name, self.plain_name) if self.of_content else (self.name,)
-
-
-def cache_folder() -> Path:
-    """Return the folder of this user in which downloads and conversions are kept."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says that a relative path is to be ignored.
-    base = configured if configured.is_absolute() else Path.home() / ".cache"
-    return base / "bottleneck-sweeper"
 
 
 def search_folders(name: str, data_dir: Path | None) -> list[Path]:
@@ -88,7 +81,7 @@ def open_content(path: Path) -> io.BufferedReader | gzip.GzipFile:
 
 
 def explain(error: Exception) -> str:
-    """Say why the content of a file cannot be got at; `error` is one of `READ_ERRORS`."""
+    """Return why the content of a file cannot be read; `error` is one of `READ_ERRORS`."""
     if isinstance(error, gzip.BadGzipFile):
         return "expected a gzip file, found something else (if it is uncompressed, drop the .gz)"
     if isinstance(error, EOFError):
@@ -99,7 +92,7 @@ def explain(error: Exception) -> str:
 
 
 def find_fault(path: Path, file: SourceFile) -> str | None:
-    """Say what was expected and what was found if `path` is not the official file."""
+    """Return what was expected and what was found if `path` is not the official file, or None."""
     size = 0
     try:
         digest = _new_digest(path, file)

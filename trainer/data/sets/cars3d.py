@@ -13,7 +13,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from trainer.data.base import DatasetInfo, Images
-from trainer.data.cache.stream import Stream, damaged, missing_reader, split_stream, whole
+from trainer.data.cache.stream import (
+    Stream,
+    as_stream,
+    damaged_file_error,
+    missing_package_error,
+    split_stream,
+)
 from trainer.data.official.archive import read_members
 from trainer.data.official.sources import SourceFile
 
@@ -42,11 +48,11 @@ def read_cars(path: Path) -> Images:
         else:
             cars[PurePosixPath(name).stem] = _shrunk(_mesh(path, name, content))
     if not names:
-        raise damaged(path, "Cars3D archive", f"{_LIST} naming the cars", "none")
+        raise damaged_file_error(path, "Cars3D archive", f"{_LIST} naming the cars", "none")
     stems = [PurePosixPath(name).name.removesuffix(".mat") for name in names]
     lost = [stem for stem in stems if stem not in cars]
     if lost:
-        raise damaged(path, "Cars3D archive", f"{_FOLDER}/{lost[0]}.mat", "none")
+        raise damaged_file_error(path, "Cars3D archive", f"{_FOLDER}/{lost[0]}.mat", "none")
     return np.concatenate([cars[stem] for stem in stems])
 
 
@@ -60,16 +66,18 @@ def _mesh(path: Path, name: str, content: bytes) -> Images:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise missing_reader("cars3d", "scipy") from error
+        raise missing_package_error("cars3d", "scipy") from error
     try:
         image: Images = np.asarray(loadmat(io.BytesIO(content), variable_names=["im"])["im"])
     except KeyError as error:
-        raise damaged(path, "Cars3D archive", f"the variable im in {name}", "none") from error
+        raise damaged_file_error(
+            path, "Cars3D archive", f"the variable im in {name}", "none"
+        ) from error
     except (ValueError, TypeError, OSError, EOFError, zlib.error, NotImplementedError) as error:
-        raise damaged(path, "Cars3D archive", f"a MATLAB file {name}", error) from error
+        raise damaged_file_error(path, "Cars3D archive", f"a MATLAB file {name}", error) from error
     if image.shape != _MESH or image.dtype != np.uint8:
         found = f"{image.shape} of {image.dtype}"
-        raise damaged(path, "Cars3D archive", f"im {_MESH} of uint8 in {name}", found)
+        raise damaged_file_error(path, "Cars3D archive", f"im {_MESH} of uint8 in {name}", found)
     return image
 
 
@@ -82,7 +90,7 @@ def _shrunk(mesh: Images) -> Images:
 
 def _read(paths: Sequence[Path]) -> tuple[Stream, Stream]:
     (path,) = paths
-    return split_stream(whole(read_cars(path)), _HELD_OUT)
+    return split_stream(as_stream(read_cars(path)), _HELD_OUT)
 
 
 CARS3D = DatasetInfo(

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.base import DatasetInfo, Images
-from trainer.data.cache.stream import Stream, damaged
+from trainer.data.cache.stream import Stream, damaged_file_error
+from trainer.data.labels import Labels
 from trainer.data.official.archive import read_members
 from trainer.data.official.sources import SourceFile
 
@@ -26,28 +27,28 @@ _URL = "https://www.cs.toronto.edu/~kriz/"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the images are in an archive."""
+    """Where the images and labels are in an archive."""
 
     train: tuple[str, ...]
     test: str
-    labels: int
-    """Bytes before each image's 3 × 32 × 32."""
+    labels: tuple[str, ...]
+    """What each of the bytes before an image's 3 × 32 × 32 is."""
     per_file: int
-    """Images in each file of those to train on."""
+    """Images in each training file."""
     held_out: int = 10_000
-    """Images in the file of those held out."""
+    """Images in the held-out file."""
 
 
 CIFAR_10_LAYOUT = Layout(
     train=tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
     test="cifar-10-batches-bin/test_batch.bin",
-    labels=1,
+    labels=("class",),
     per_file=10_000,
 )
 CIFAR_100_LAYOUT = Layout(
     train=("cifar-100-binary/train.bin",),
     test="cifar-100-binary/test.bin",
-    labels=2,
+    labels=("coarse", "fine"),
     per_file=50_000,
 )
 
@@ -71,24 +72,45 @@ def read_archive(layout: Layout, paths: Sequence[Path]) -> tuple[Stream, Stream]
     Raises:
         UserError: if it cannot be read, or a file in it is missing or of another size.
     """
-    (path,) = paths
-    names = (*layout.train, layout.test)
-    content = dict(read_members(path, names.__contains__))
-    train = [_records(path, content, name, layout, layout.per_file) for name in layout.train]
-    test = _records(path, content, layout.test, layout, layout.held_out)
+    *train, test = [_images(records, layout) for records in _records(layout, paths)]
     return _enlarged(train), _enlarged([test])
 
 
-def _records(
-    path: Path, content: dict[str, bytes], name: str, layout: Layout, count: int
-) -> Images:
-    size = count * (layout.labels + _PIXELS)
+def read_labels(layout: Layout, paths: Sequence[Path]) -> Labels:
+    """Read the labels in the archive of one of the two sets.
+
+    Raises:
+        UserError: as `read_archive` does.
+    """
+    *train, test = [
+        records[:, : len(layout.labels)].astype(np.int64) for records in _records(layout, paths)
+    ]
+    if len(layout.labels) == 1:
+        return Labels(np.concatenate(train)[:, 0], test[:, 0])
+    return Labels(np.concatenate(train), test, layout.labels)
+
+
+def _records(layout: Layout, paths: Sequence[Path]) -> list[Images]:
+    """Read the files of an archive, each as [count, bytes of labels and pixels]; held-out last."""
+    (path,) = paths
+    counts = dict.fromkeys(layout.train, layout.per_file) | {layout.test: layout.held_out}
+    content = dict(read_members(path, counts.__contains__))
+    return [_parse(path, content, name, layout, count) for name, count in counts.items()]
+
+
+def _parse(path: Path, content: dict[str, bytes], name: str, layout: Layout, count: int) -> Images:
+    size = count * (len(layout.labels) + _PIXELS)
     if name not in content:
-        raise damaged(path, "CIFAR archive", f"{name} in it", "none")
+        raise damaged_file_error(path, "CIFAR archive", f"{name} in it", "none")
     if len(content[name]) != size:
-        raise damaged(path, "CIFAR archive", f"{size} bytes in {name}", len(content[name]))
-    records = np.frombuffer(content[name], np.uint8).reshape(count, -1)
-    return records[:, layout.labels :].reshape(count, 3, _SIDE, _SIDE)
+        raise damaged_file_error(
+            path, "CIFAR archive", f"{size} bytes in {name}", len(content[name])
+        )
+    return np.frombuffer(content[name], np.uint8).reshape(count, -1)
+
+
+def _images(records: Images, layout: Layout) -> Images:
+    return records[:, len(layout.labels) :].reshape(-1, 3, _SIDE, _SIDE)
 
 
 def _enlarged(files: list[Images]) -> Stream:
@@ -101,7 +123,7 @@ def _enlarged(files: list[Images]) -> Stream:
 
 
 def _double(values: np.ndarray, axis: int) -> np.ndarray:
-    """Put (1 before + 3 here) and (3 here + 1 after) in the place of each value along an axis."""
+    """Replace each value along an axis by (1 before + 3 here) and (3 here + 1 after)."""
     values = np.moveaxis(values, axis, -1)
     before = np.concatenate([values[..., :1], values[..., :-1]], axis=-1)
     after = np.concatenate([values[..., 1:], values[..., -1:]], axis=-1)
@@ -124,6 +146,7 @@ def _info(name: str, summary: str, layout: Layout, size: int, sha256: str) -> Da
             SourceFile(name=file, urls=(_URL + file,), size=size, digest=sha256, of_content=False),
         ),
         read=partial(read_archive, layout),
+        read_labels=partial(read_labels, layout),
     )
 
 

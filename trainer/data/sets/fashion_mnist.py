@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer.data.base import DatasetInfo
-from trainer.data.official.idx import read_image_pair
+from trainer.data.official.idx import read_image_pair, read_label_pair
 from trainer.data.official.sources import SourceFile
 
 _MIRRORS = (
@@ -35,4 +35,9 @@ FASHION_MNIST = DatasetInfo(
         _file("t10k-images-idx3-ubyte.gz", 4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
     ),
     read=read_image_pair,
+    label_files=(
+        _file("train-labels-idx1-ubyte.gz", 29_515, "25c81989df183df01b3e8a0aad5dffbe"),
+        _file("t10k-labels-idx1-ubyte.gz", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
+    ),
+    read_labels=read_label_pair,
 )

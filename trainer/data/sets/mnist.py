@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer.data.base import DatasetInfo
-from trainer.data.official.idx import read_image_pair
+from trainer.data.official.idx import read_image_pair, read_label_pair
 from trainer.data.official.sources import SourceFile
 
 _MIRRORS = (
@@ -40,4 +40,17 @@ MNIST = DatasetInfo(
         ),
     ),
     read=read_image_pair,
+    label_files=(
+        _file(
+            "train-labels-idx1-ubyte.gz",
+            60_008,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        _file(
+            "t10k-labels-idx1-ubyte.gz",
+            10_008,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    read_labels=read_label_pair,
 )

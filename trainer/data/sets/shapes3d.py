@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.base import DatasetInfo, Images
-from trainer.data.cache.stream import Stream, damaged, missing_reader, split_stream
+from trainer.data.cache.stream import (
+    Stream,
+    damaged_file_error,
+    missing_package_error,
+    split_stream,
+)
 from trainer.data.official.sources import SourceFile
 
 _COUNT = 480_000
@@ -34,18 +39,22 @@ def read_images(path: Path, count: int) -> Stream:
     try:
         import h5py
     except ImportError as error:
-        raise missing_reader("shapes3d", "h5py") from error
+        raise missing_package_error("shapes3d", "h5py") from error
     shape = (count, 64, 64, 3)
     try:
         with h5py.File(path) as file:
             if not isinstance(file.get("images"), h5py.Dataset):
                 names = ", ".join(sorted(file)) or "nothing"
-                raise damaged(path, "Shapes3D file", "the data set 'images' in it", names)
+                raise damaged_file_error(
+                    path, "Shapes3D file", "the data set 'images' in it", names
+                )
             found, dtype = file["images"].shape, file["images"].dtype
     except OSError as error:
-        raise damaged(path, "Shapes3D file", "an HDF5 file", error) from error
+        raise damaged_file_error(path, "Shapes3D file", "an HDF5 file", error) from error
     if found != shape or dtype != np.uint8:
-        raise damaged(path, "Shapes3D file", f"images {shape} of uint8", f"{found} of {dtype}")
+        raise damaged_file_error(
+            path, "Shapes3D file", f"images {shape} of uint8", f"{found} of {dtype}"
+        )
     return Stream((count, 3, 64, 64), lambda: _blocks(path, count))
 
 
@@ -57,7 +66,7 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
             for start in range(0, count, _BLOCK):
                 yield np.moveaxis(file["images"][start : start + _BLOCK], -1, 1)
     except OSError as error:
-        raise damaged(path, "Shapes3D file", f"{count} images", error) from error
+        raise damaged_file_error(path, "Shapes3D file", f"{count} images", error) from error
 
 
 def _read(paths: Sequence[Path]) -> tuple[Stream, Stream]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainer.data.base import DatasetInfo
 from trainer.data.drawn.rendered import Recipe, Rendered, split
+from trainer.data.labels import Labels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ HELD_OUT = 10_000
 """Images of the 737,280 that are not trained on, pseudo-random and always the same."""
 
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "pos_x": 32, "pos_y": 32}
-"""Values of each factor; the original's colour has one only."""
+"""The number of values of each factor; the original also has one colour."""
 
 # Half a side of the square, semi-axes of the ellipse, and the heart's curve, in pixels at scale 1.
 _SQUARE = 9.5995
@@ -71,7 +72,7 @@ def render(
 def _own_coordinates(
     x: Tensor, y: Tensor, scale: Tensor, orientation: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Turn and scale back, so that the shape is upright and of full size; [count, row, column]."""
+    """Return coordinates in which the shape is upright and of full size, [count, row, column]."""
     angle = orientation.double()[:, None, None]
     cosine, sine = angle.cos() / scale[:, None, None], angle.sin() / scale[:, None, None]
     return x * cosine - y * sine, x * sine + y * cosine
@@ -113,6 +114,11 @@ def _read(_: Sequence[Path]) -> tuple[Rendered, Rendered]:
     return split(RECIPE, HELD_OUT)
 
 
+def _read_labels(_: Sequence[Path]) -> Labels:
+    train, test = split(RECIPE, HELD_OUT)
+    return Labels(train.factors(), test.factors(), tuple(FACTORS))
+
+
 SPRITES = DatasetInfo(
     name="sprites",
     summary="737,280 squares, ellipses, hearts, 64x64: dSprites drawn from its factors; built in",
@@ -125,4 +131,5 @@ SPRITES = DatasetInfo(
     paper_taus=(20, 25, 35),
     default_taus="20..60..5",
     read=_read,
+    read_labels=_read_labels,
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainer.data.base import DatasetInfo, Images
 
-SIDE, TILE, MOST = 28, 4, 3
+SIDE, TILE, MAX_TILES = 28, 4, 3
 """Height and width of an image and of a tile, in pixels; tiles in an image at most."""
 
 TRAIN, TEST = 20_000, 4_000
@@ -32,11 +32,11 @@ def place_tiles(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.in
         corner of three tiles, [count, 3, 2], of which only the first so many are there.
     """
     random = np.random.RandomState(seed)
-    tiles = random.randint(1, MOST + 1, count, dtype=np.int64)
-    corners = np.zeros((count, MOST, 2), np.int64)
+    tiles = random.randint(1, MAX_TILES + 1, count, dtype=np.int64)
+    corners = np.zeros((count, MAX_TILES, 2), np.int64)
     pending = np.arange(count)
     for _ in range(_REDRAWN):
-        shape = (len(pending), MOST, 2)
+        shape = (len(pending), MAX_TILES, 2)
         corners[pending] = random.randint(0, SIDE - TILE + 1, shape, dtype=np.int64)
         pending = pending[_overlap(tiles[pending], corners[pending])]
     assert not len(pending)
@@ -47,7 +47,7 @@ def draw_tiles(tiles: NDArray[np.int64], corners: NDArray[np.int64]) -> Images:
     """Draw images from what `place_tiles` returns, uint8 [count, 1, 28, 28] of 0 and 1."""
     row, column = np.ogrid[:SIDE, :SIDE]
     images = np.zeros((len(tiles), 1, SIDE, SIDE), np.uint8)
-    for index in range(MOST):
+    for index in range(MAX_TILES):
         top, left = corners[:, index, :, np.newaxis, np.newaxis].swapaxes(0, 1)
         inside = (row >= top) & (row < top + TILE) & (column >= left) & (column < left + TILE)
         images[:, 0] |= inside & (index < tiles)[:, np.newaxis, np.newaxis]
@@ -57,7 +57,7 @@ def draw_tiles(tiles: NDArray[np.int64], corners: NDArray[np.int64]) -> Images:
 def _overlap(tiles: NDArray[np.int64], corners: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Say of each image whether two of its tiles share a pixel, [count]."""
     found = np.zeros(len(tiles), np.bool_)
-    for second in range(1, MOST):
+    for second in range(1, MAX_TILES):
         for first in range(second):
             near = (abs(corners[:, first] - corners[:, second]) < TILE).all(axis=1)
             found |= near & (second < tiles)
