@@ -161,3 +161,12 @@ def test_a_quiet_display_shows_notes_alone() -> None:
     for event in (Asked((ONE,), later=0), Started(ONE), Ended(ONE, FEASIBLE), Noted("a note")):
         display.hear(event)
     assert _text(console) == "a note\n"
+
+
+def test_progress_of_a_trial_begun_while_the_run_stops_is_passed_over() -> None:
+    """Its start was not announced, since nobody is to see new trials begin then."""
+    display, console = _display()
+    display.hear(Asked((ONE,), later=0))
+    display.hear(Progressed(ONE, Progress(100, 2.5, 11, 2.0)))
+    assert _text(console) == ""
+    assert display.remaining() is None
