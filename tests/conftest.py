@@ -39,6 +39,6 @@ SMALL = ("--taus", "2,3", "--steps", "400", "--layers", "16")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two trials, trained without a disturbance by the in-process backend."""
     folder = tmp_path_factory.mktemp("finished")
-    ran = study.sweeper("run", "pareto", *SMALL, "--backend", "local", cwd=folder)
+    ran = study.here("run", "pareto", *SMALL, "--backend", "local", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder / "studies" / "pareto-digits"

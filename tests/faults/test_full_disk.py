@@ -22,7 +22,7 @@ from faults import (
     mounted,
     pause_workers,
 )
-from study import start, sweeper, wait_for
+from study import here, start, sweeper, wait_for
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
@@ -55,7 +55,7 @@ def test_a_full_disk_fails_trials_and_loses_nothing(
         assert "run the same command again:\n  sweeper run pareto" in told
         assert "Traceback" not in told
         ballast.unlink()
-        ended = sweeper(*LOCAL, cwd=disk)
+        ended = here(*LOCAL, cwd=disk)
         assert ended.returncode == 0, ended.stderr
         assert study.contents(disk / "s") == study.contents(undisturbed)
         assert not list(disk.rglob("*.part"))

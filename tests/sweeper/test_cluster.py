@@ -31,7 +31,6 @@ from trainer.data.cache.by_content import content_folder
 from trainer.data.cache.note import earlier_conversion
 from trainer.errors import UserError
 from trainer.files import LocalFolder, cache_folder
-from trainer.spec import TrialSpec
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
@@ -237,8 +236,8 @@ def _keep_as_mnist(node: Node) -> tuple[Path, str]:
         "levels": row.levels,
         "train_shape": train.shape,
         "test_shape": test.shape,
-        "sha256": sha256,
+        "sha256": content_sha256(train, test, row.levels),
     }
     (folder / "meta.json").write_text(json.dumps(meta))
-    sha256 = content_sha256(train, test, row.levels)
+    sha256 = str(meta["sha256"])
     return cache / content_folder(sha256).relative_to(cache_folder().parent), sha256
