@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from study import start, wait_for
+from study import start, starts_ray, wait_for
 
 from analysis import Study
 from sweeper.ledger.ledger import Ledger
@@ -135,7 +135,9 @@ def test_a_pickle_in_place_of_a_study_s_file_is_never_loaded(finished: Path, fir
 def _written(write: Any, fired: Path) -> bytes:
     """Return what one of the ways to write an object makes of a canary."""
     buffer = io.BytesIO()
-    canary = np.array([Canary(fired)], dtype=object) if write.__module__ == "numpy" else Canary(fired)
+    canary = (
+        np.array([Canary(fired)], dtype=object) if write.__module__ == "numpy" else Canary(fired)
+    )
     order = (buffer, canary) if write.__module__ == "numpy" else (canary, buffer)
     write(*order)
     return buffer.getvalue()
@@ -228,6 +230,7 @@ def _answer(url: str, token: str | None = None) -> int:
         return error.code
 
 
+@starts_ray
 @pytest.mark.parametrize("path", ["/nodes?view=summary", "/api/jobs/", "/api/v0/actors"])
 def test_the_dashboard_of_a_sweep_asks_for_the_token(sweep: Sweep, path: str) -> None:
     token = (sweep.home / ".ray" / "auth_token").read_text()
@@ -236,11 +239,13 @@ def test_the_dashboard_of_a_sweep_asks_for_the_token(sweep: Sweep, path: str) ->
     assert _answer(sweep.dashboard + path, token) == 200
 
 
+@starts_ray
 def test_the_token_is_for_its_user_alone(sweep: Sweep) -> None:
     mode = (sweep.home / ".ray" / "auth_token").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
 
 
+@starts_ray
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nothing_listens_but_for_this_machine(sweep: Sweep) -> None:
     listening = _listening(sweep.process)

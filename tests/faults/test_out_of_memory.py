@@ -7,7 +7,7 @@ from pathlib import Path
 
 import study
 from processes import processes_of
-from study import here, start, wait_for
+from study import here, start, starts_ray, wait_for
 
 from sweeper.ledger.ledger import Ledger
 
@@ -28,6 +28,7 @@ def _limit_a_wide_trial_s_worker(run: int) -> int | None:
     return None
 
 
+@starts_ray
 def test_a_trial_out_of_memory_is_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
     process = start(*COMMAND, "--workers", "2", cwd=tmp_path)
     wait_for(lambda: _limit_a_wide_trial_s_worker(process.pid))

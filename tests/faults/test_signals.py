@@ -14,13 +14,14 @@ import pytest
 import study
 from faults import LOCAL, OFTEN, QUESTION, RAY, begun, checkpoints
 from processes import workers_of
-from study import here, kill_all, start, wait_for
+from study import here, kill_all, start, starts_ray, wait_for
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
 from sweeper.ledger.ledger import Ledger
 
 
+@starts_ray
 @pytest.mark.parametrize("command", [LOCAL, RAY], ids=["local", "ray"])
 def test_a_second_signal_leaves_at_once(
     command: tuple[str, ...], undisturbed: Path, tmp_path: Path
@@ -58,6 +59,7 @@ run_pack(Pack((TrialSpec.from_json(sys.argv[2]),), {}), job, reporter)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_outlives_its_killed_run_does_no_harm(
     killed: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_worker_that_outlives_its_killed_run_does_no_harm(
     assert not list((folder / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_a_dead_one_s_lock_is_taken_over(
     undisturbed: Path, tmp_path: Path
 ) -> None:

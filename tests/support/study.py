@@ -26,9 +26,12 @@ TIMES = {"seconds", "steps_per_second", "started_at", "finished_at", "attempts"}
 """What may differ between two trainings of the same trial."""
 
 
-def here(
-    *arguments: str, cwd: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def starts_ray(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a test that starts Ray: a slow one, and never beside another such one."""
+    return pytest.mark.slow(pytest.mark.xdist_group("ray")(test))
+
+
+def here(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end in this process, which saves importing torch.
 
     Not for commands that start Ray or take signals, nor for an environment that is only read

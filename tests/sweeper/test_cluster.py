@@ -19,7 +19,7 @@ import pytest
 import study
 import torch
 from cluster import RAY, Cluster, Node
-from study import sweeper, wait_for
+from study import starts_ray, sweeper, wait_for
 
 from sweeper.backends.ray.cluster import find_head, node_problem
 from sweeper.ledger.ledger import Ledger
@@ -47,6 +47,7 @@ def cluster() -> Iterator[Cluster]:
         made.stop()
 
 
+@starts_ray
 def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_path: Path) -> None:
     """Only the head has them, converted, in its cache; there is no internet."""
     at_head, sha256 = _keep_as_mnist(cluster.head)
@@ -74,6 +75,7 @@ def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_pa
         assert (copy / "train.npy").read_bytes() == (at_head / "train.npy").read_bytes()
 
 
+@starts_ray
 def test_another_token_is_refused_at_once(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
@@ -116,6 +118,7 @@ def test_a_node_without_the_shared_storage_names_what_is_missing(
         assert "does not see the study's folder" in problem
 
 
+@starts_ray
 def test_a_trial_goes_on_elsewhere_when_its_node_is_lost(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
@@ -137,6 +140,7 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_lost(
     assert seconds[: len(saved.curve)] == [point.seconds for point in saved.curve]
 
 
+@starts_ray
 def test_a_run_without_nodes_says_that_it_waits_and_can_be_stopped(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +163,7 @@ def test_a_run_without_nodes_says_that_it_waits_and_can_be_stopped(
     assert study.contents(tmp_path / "s") == study.contents(finished)
 
 
+@starts_ray
 def test_a_run_whose_head_dies_ends_and_goes_on_in_another_cluster(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:

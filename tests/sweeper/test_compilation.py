@@ -63,7 +63,9 @@ def test_the_option_is_read() -> None:
         (("--compile", "on", "--pack", "4"), "found --pack 4"),
     ],
 )
-def test_what_cannot_be_compiled_is_refused(flags: tuple[str, ...], words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_compiled_is_refused(
+    flags: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
     ran = study.here(*SMALL, *flags, cwd=tmp_path)
     assert ran.returncode == 2, ran.stderr
     assert words in ran.stderr
@@ -122,6 +124,7 @@ def compiler() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 def test_compile_auto_tries_the_step_of_the_trial_itself(tmp_path: Path) -> None:
     assert _settle(_spec()) == (None, "")
@@ -129,6 +132,7 @@ def test_compile_auto_tries_the_step_of_the_trial_itself(tmp_path: Path) -> None
     assert (wish, "data set 'digits' changed" in note) == (False, True)
 
 
+@study.starts_ray
 @pytest.mark.usefixtures("compiler")
 def test_the_ledger_says_which_trials_were_compiled(tmp_path: Path) -> None:
     """Under Ray, in this process, and in neither by itself, so short is it."""

@@ -96,7 +96,10 @@ def test_the_same_again_trains_nothing_and_more_sizes_only_these(
         missing_trials(_plan(steps=500), Ledger(folder))
 
 
-def test_a_study_killed_in_a_baseline_and_in_a_gated_trial_ends_as_an_undisturbed_one(done: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_study_killed_in_a_baseline_and_in_a_gated_trial_ends_as_an_undisturbed_one(
+    done: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "studies" / "compression"
     for finished in (1, 3):  # of two baselines, then of two gated trials
         process = start(*RUN, *OFTEN, cwd=tmp_path)
@@ -114,6 +117,7 @@ def test_a_study_killed_in_a_baseline_and_in_a_gated_trial_ends_as_an_undisturbe
     assert study.contents(folder) == study.contents(done)
 
 
+@pytest.mark.slow
 def test_trials_that_wait_are_remembered_while_other_sizes_are_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "compression"
     process = start(*RUN, cwd=tmp_path)

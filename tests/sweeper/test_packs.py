@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import study
-from study import here, kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, starts_ray, sweeper, wait_for
 
 from sweeper.ledger.ledger import Ledger
 from sweeper.options import parse_pack
@@ -73,6 +73,7 @@ def test_a_bad_pack_is_refused(text: str) -> None:
     assert parse_pack("16") == 16
 
 
+@starts_ray
 def test_a_study_of_packs_is_a_study_of_trials(tmp_path: Path) -> None:
     """By either backend: a row, curve, model and picture of each trial, of its own width."""
     for run, folder, backend in ((here, "local", LOCAL), (sweeper, "ray", ("--workers", "1"))):
@@ -90,6 +91,7 @@ def test_a_study_of_packs_is_a_study_of_trials(tmp_path: Path) -> None:
     assert run["pack"] == 4
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_pack_it_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "pareto-digits"
     command = (*SHORT, "--steps", "3000", *LOCAL)

@@ -127,7 +127,7 @@ def test_the_gauge_counts_a_trial_that_lost_its_worker_as_waiting(
     tune: _Tune, specs: tuple[TrialSpec, ...]
 ) -> None:
     """And one that its pack had ended before as what it came to."""
-    one, other = specs
+    _, other = specs
     tune.start()
     assert tune.metrics.counts()[TRAINING] == 2
     tune.report("ended", {other.trial_id: vars(Outcome("feasible", 5, 2.1, 3.0))})

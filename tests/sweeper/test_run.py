@@ -87,7 +87,9 @@ def test_asking_for_more_trains_only_what_is_missing(finished: Path, tmp_path: P
     assert request == {"taus": [2.0, 3.0, 4.0], "widths": [16], "seeds": [0, 1]}
 
 
-def test_a_study_of_the_first_schema_is_upgraded_and_widened(finished: Path, tmp_path: Path) -> None:
+def test_a_study_of_the_first_schema_is_upgraded_and_widened(
+    finished: Path, tmp_path: Path
+) -> None:
     """It had the setting of its only data set beside that one's name."""
     folder = shutil.copytree(finished, tmp_path / "s")
     manifest = json.loads((folder / "study.json").read_text())
@@ -116,6 +118,7 @@ def test_another_question_in_the_same_folder_is_refused(finished: Path, tmp_path
     assert "steps = 400, asked for 500" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -137,6 +140,7 @@ def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
     assert outcomes == ["killed", "killed", "done"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_saves_its_state_and_says_how_to_go_on(
     number: signal.Signals, undisturbed: Path, tmp_path: Path

@@ -112,13 +112,16 @@ def test_a_trial_of_an_earlier_run_counts_as_interrupted_until_it_is_begun_again
     assert (len(status.running), len(status.interrupted), status.waiting) == (0, 1, 2)
 
 
-def test_watching_a_study_that_does_not_run_shows_it_and_ends(killed: tuple[Path, dict[str, Any]]) -> None:
+def test_watching_a_study_that_does_not_run_shows_it_and_ends(
+    killed: tuple[Path, dict[str, Any]],
+) -> None:
     folder, _ = killed
     watched = here("status", str(folder), "--watch", cwd=folder.parent)
     assert watched.returncode == 0
     assert watched.stdout.count("trials done") == 1
 
 
+@pytest.mark.slow
 def test_watching_prints_each_change_and_ends_with_the_run(tmp_path: Path) -> None:
     process = start(*SHORT, cwd=tmp_path)
     folder = tmp_path / STUDY
@@ -136,6 +139,7 @@ def test_watching_prints_each_change_and_ends_with_the_run(tmp_path: Path) -> No
     assert "\x1b" not in watched.stdout
 
 
+@pytest.mark.slow
 def test_watching_in_a_terminal_redraws_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     process = start(*LONG, cwd=tmp_path)
     folder = tmp_path / STUDY

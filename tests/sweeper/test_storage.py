@@ -64,7 +64,7 @@ def bucket() -> Iterator[str]:
         server.wait()
 
 
-@pytest.fixture(params=["local", "moved", "s3"])
+@pytest.fixture(params=["local", "moved", pytest.param("s3", marks=pytest.mark.slow)])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     """An empty folder: here; on storage where files are moved into place; on S3."""
     if request.param == "local":
@@ -125,6 +125,7 @@ def elsewhere(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     return open_folder(bucket).folder(tmp_path.name)
 
 
+@pytest.mark.slow
 def test_a_lease_that_nobody_renews_is_taken_over(elsewhere: Folder) -> None:
     elsewhere.write("lock", json.dumps({"holder": "process 1 on gone", "token": "x"}).encode())
     with lock.held(elsewhere):
@@ -132,6 +133,7 @@ def test_a_lease_that_nobody_renews_is_taken_over(elsewhere: Folder) -> None:
         assert f"process {os.getpid()} on" in elsewhere.read("lock").decode()
 
 
+@pytest.mark.slow
 def test_who_comes_second_on_storage_without_locks_is_told(elsewhere: Folder) -> None:
     """Two at the same moment: at most one gets it, and the other is told by whom it is held."""
     outcomes: list[str] = []
@@ -160,6 +162,7 @@ def test_storage_of_no_known_kind_is_refused() -> None:
         open_folder("nowhere://x")
 
 
+@pytest.mark.slow
 def test_a_study_on_s3_goes_on_where_it_was(bucket: str, tmp_path: Path) -> None:
     """Run, widened, run again, told about and reported, all on S3, as it is on a disk."""
     common = ("--steps", "60", "--layers", "16", "--backend", "local")
