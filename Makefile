@@ -3,21 +3,29 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench chaos clean
+# Tests at a time; those that start Ray take turns.
+TESTERS ?= 2
+TOGETHER := -n $(TESTERS) --dist loadgroup
+
+.PHONY: help demo test test-all lint bench chaos clean
 
 help:
-	@echo "make demo   sweep the built-in digits: the front on the screen, a report on disk"
-	@echo "make test   lint, types and tests"
-	@echo "make lint   lint and types"
-	@echo "make bench  the benchmarks' tables"
-	@echo "make chaos  kill a sweep fifty times (SEED=N: as before) and count what that cost"
-	@echo "make clean  remove what these made, but for studies/"
+	@echo "make demo      sweep the built-in digits: the front on the screen, a report on disk"
+	@echo "make test      lint, types and the quick tests, in about ten minutes"
+	@echo "make test-all  lint, types and all tests, also those that wait for real processes"
+	@echo "make lint      lint and types"
+	@echo "make bench     the benchmarks' tables"
+	@echo "make chaos     kill a sweep fifty times (SEED=N: as before) and count what that cost"
+	@echo "make clean     remove what these made, but for studies/"
 
 demo: .venv/installed
 	$(BIN)/sweeper run pareto --dataset digits
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(TOGETHER) -m "not slow"
+
+test-all: lint
+	$(BIN)/pytest $(TOGETHER)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Kills a sweep of digits at random times until it is complete, and counts what that cost.
 
-    python benchmarks/chaos.py [--kills 50] [--steps 3000] [--seed N]
+    python benchmarks/chaos.py [--kills 50 | --each-kind-once] [--steps 3000] [--seed N]
 
 Killed (SIGKILL) are single workers, the driver, or all processes of a run at once; after the
 latter two the same command is given again. A sweep that is complete too early is widened by a
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from killed_sweep import KilledSweep, Recovery
+from killed_sweep import KINDS, KilledSweep, Recovery
 from witness import outcome
 
 from sweeper.environment import git_commit, hardware
@@ -33,7 +33,13 @@ def main() -> None:
     print(f"{hardware()}; commit {(git_commit() or 'none')[:20]}")
     print(f"seed {options.seed} (--seed {options.seed} for the same kills again)", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        sweep = KilledSweep(Path(folder), options.kills, options.steps, random.Random(options.seed))
+        sweep = KilledSweep(
+            Path(folder),
+            len(KINDS) if options.each_kind_once else options.kills,
+            options.steps,
+            random.Random(options.seed),
+            options.each_kind_once,
+        )
         try:
             began = time.monotonic()
             sweep.run()
@@ -52,6 +58,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--each-kind-once", action="store_true", help="instead of --kills")
     parser.add_argument("--steps", type=int, default=3000, help="of each trial")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     return parser.parse_args()

@@ -20,6 +20,8 @@ from witness import Witness
 from trainer import TrialSpec, data
 
 TAUS = (1.0, 2.0, 3.0, 4.0)
+KINDS = ("worker", "driver", "everything")
+"""What is killed: a process that trains, the run's own, or all that the run started."""
 LONGEST = 5.0
 """Seconds that a run is left to train, at most, before the next kill."""
 STARTING = 10.0
@@ -46,6 +48,7 @@ class KilledSweep:
     steps: int
     """Of each trial."""
     random: random.Random
+    each_kind_once: bool = False
     kills: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     recoveries: list[Recovery] = field(default_factory=list)
@@ -113,7 +116,7 @@ class KilledSweep:
                 self.recoveries.append(Recovery(kind, trained - moment, ray_to - ray_from))
         while self.kills_left:
             self._watch(process, self.random.uniform(0, LONGEST))
-            kind = self.random.choice(("worker", "worker", "driver", "everything"))
+            kind = self._next_kind()
             if process.poll() is not None:
                 break
             if kind != "worker":
@@ -123,6 +126,12 @@ class KilledSweep:
         if process.wait() not in (0, 1):  # 1: a trial was killed in each of its attempts
             sys.exit(f"a run ended with exit code {process.returncode}:\n{self._log(process)}")
         return None
+
+    def _next_kind(self) -> str:
+        """Choose what to kill next: workers as often as the rest, or what was not killed yet."""
+        if self.each_kind_once:
+            return self.random.choice([kind for kind in KINDS if not self.kills[kind]])
+        return self.random.choice(("worker", *KINDS))
 
     def _kill_run(self, process: subprocess.Popen[bytes], kind: str) -> tuple[str, float]:
         victims = [process.pid] if kind == "driver" else list(processes_of(process.pid))

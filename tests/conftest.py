@@ -10,6 +10,14 @@ import pytest
 import study
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, where they share its fixtures."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep conversions and downloads out of the user's own cache."""
@@ -39,6 +47,6 @@ SMALL = ("--taus", "2,3", "--steps", "400", "--layers", "16")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two trials, trained without a disturbance by the in-process backend."""
     folder = tmp_path_factory.mktemp("finished")
-    ran = study.sweeper("run", "pareto", *SMALL, "--backend", "local", cwd=folder)
+    ran = study.here("run", "pareto", *SMALL, "--backend", "local", cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder / "studies" / "pareto-digits"

@@ -66,6 +66,7 @@ def test_the_competitors_take_the_same_step(
         assert_same(one, column, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_runs_on_a_cpu_without_the_rest_of_the_project(tmp_path: Path) -> None:
     """Every row is there, measured or with its reason, on the screen and in the folder."""
     for name in ABSENT:

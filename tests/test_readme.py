@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study import sweeper
+from study import here
 
 from trainer import data
 from trainer.data.official.sources import locate, search_folders
@@ -40,7 +40,7 @@ def test_a_command_of_the_readme_works(
     if arguments[0] == "run":
         arguments = [part for part in arguments if part not in ("--address", "auto")]
         arguments = [*arguments, "--dry-run", "--backend", "local"]
-    ran = sweeper(*arguments, cwd=tmp_path)
+    ran = here(*arguments, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
 

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from study import start, wait_for
+from study import start, starts_ray, wait_for
 
 from analysis import StudyData
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.unfinished import read_saved
+from sweeper.ledger.unfinished import read_unfinished
 from trainer.data.official.archive import read_members
 from trainer.errors import UserError
 from trainer.files import LocalFolder
@@ -65,7 +65,7 @@ def test_there_are_sources_to_read() -> None:
     assert len(SOURCES) > 80
 
 
-class Bomb:
+class Canary:
     """Writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
@@ -76,67 +76,69 @@ class Bomb:
 
 
 @pytest.fixture
-def fuse(tmp_path: Path) -> Iterator[Path]:
-    """The file that a bomb of this test would write."""
-    yield tmp_path / "went-off"
-    assert not (tmp_path / "went-off").exists()
+def fired(tmp_path: Path) -> Iterator[Path]:
+    """The file that a canary of this test would write."""
+    yield tmp_path / "fired"
+    assert not (tmp_path / "fired").exists()
 
 
-def test_the_bomb_goes_off_where_something_unpickles(tmp_path: Path) -> None:
-    pickle.loads(pickle.dumps(Bomb(tmp_path / "went-off")))
-    assert (tmp_path / "went-off").exists()
+def test_the_pickle_canary_fires_when_it_is_unpickled(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Canary(tmp_path / "fired")))
+    assert (tmp_path / "fired").exists()
 
 
 @pytest.mark.parametrize(
     "write", [pickle.dump, torch.save, np.save], ids=["pickle", "torch", "numpy"]
 )
-def test_a_bomb_among_a_trials_checkpoints_is_passed_over(write: Any, fuse: Path) -> None:
-    folder = fuse.parent / "a"
+def test_a_pickle_among_a_trial_s_checkpoints_is_passed_over(write: Any, fired: Path) -> None:
+    folder = fired.parent / "a"
     folder.mkdir()
-    content = _written(write, fuse)
+    content = _written(write, fired)
     digest = hashlib.sha256(content).hexdigest()[:16]
     (folder / f"{100:012d}-{digest}.safetensors").write_bytes(content)
     assert CheckpointFolder(LocalFolder(folder), "a").latest(torch.device("cpu")) is None
     (folder / "attempt.json").write_text('{"number": 1, "started_at": "2026-01-01T00:00:00+00:00"}')
-    checkpoints = fuse.parent / "study" / "checkpoints"
+    checkpoints = fired.parent / "study" / "checkpoints"
     checkpoints.mkdir(parents=True)
     folder.rename(checkpoints / "a")
-    assert [saved.point for saved in read_saved(Ledger(fuse.parent / "study"))] == [None]
+    assert [saved.point for saved in read_unfinished(Ledger(fired.parent / "study"))] == [None]
 
 
 @pytest.mark.parametrize(
     "write", [pickle.dump, torch.save, np.save], ids=["pickle", "torch", "numpy"]
 )
-def test_a_bomb_in_place_of_a_model_is_refused(write: Any, fuse: Path) -> None:
-    path = fuse.parent / "model.safetensors"
-    path.write_bytes(_written(write, fuse))
+def test_a_pickle_in_place_of_a_model_is_refused(write: Any, fired: Path) -> None:
+    path = fired.parent / "model.safetensors"
+    path.write_bytes(_written(write, fired))
     with pytest.raises(UserError, match="is not a model of this program"):
         load_model(path)
 
 
-def test_a_bomb_in_place_of_a_studys_files_is_passed_over(finished: Path, fuse: Path) -> None:
+def test_a_pickle_in_place_of_a_study_s_file_is_never_loaded(finished: Path, fired: Path) -> None:
     """In each file of the study in turn; whatever is said of it, nothing is executed."""
     names = [str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()]
     kept = [name for name in names if not name.startswith("report/")]
     assert len(kept) >= 5
     for name in kept:
         for write in (pickle.dump, torch.save, np.save, np.savez):
-            folder = Path(shutil.copytree(finished, fuse.parent / "s", dirs_exist_ok=True))
-            (folder / name).write_bytes(_written(write, fuse))
+            folder = Path(shutil.copytree(finished, fired.parent / "s", dirs_exist_ok=True))
+            (folder / name).write_bytes(_written(write, fired))
             ledger = Ledger(folder)
             with contextlib.suppress(UserError):
                 StudyData.read(ledger)
                 for trial_id in ledger.finished():
                     ledger.curve(trial_id)
                     ledger.sample(trial_id)
-            assert not fuse.exists()
+            assert not fired.exists()
 
 
-def _written(write: Any, fuse: Path) -> bytes:
-    """Give what one of the ways to write an object writes of a bomb."""
+def _written(write: Any, fired: Path) -> bytes:
+    """Return what one of the ways to write an object makes of a canary."""
     buffer = io.BytesIO()
-    bomb = np.array([Bomb(fuse)], dtype=object) if write.__module__ == "numpy" else Bomb(fuse)
-    order = (buffer, bomb) if write.__module__ == "numpy" else (bomb, buffer)
+    canary = (
+        np.array([Canary(fired)], dtype=object) if write.__module__ == "numpy" else Canary(fired)
+    )
+    order = (buffer, canary) if write.__module__ == "numpy" else (canary, buffer)
     write(*order)
     return buffer.getvalue()
 
@@ -206,7 +208,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         )  # fmt: skip
     try:
         ledger = Ledger(cwd / "studies" / "pareto-digits")
-        wait_for(lambda: process.poll() is not None or len(read_saved(ledger)) == 2)
+        wait_for(lambda: process.poll() is not None or len(read_unfinished(ledger)) == 2)
         assert process.stderr is not None
         (dashboard,) = re.findall(r"Ray dashboard: (\S+)", process.stderr.readline())
         yield Sweep(process.pid, home, dashboard)
@@ -222,12 +224,13 @@ def _answer(url: str, token: str | None = None) -> int:
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
 
 
+@starts_ray
 @pytest.mark.parametrize("path", ["/nodes?view=summary", "/api/jobs/", "/api/v0/actors"])
 def test_the_dashboard_of_a_sweep_asks_for_the_token(sweep: Sweep, path: str) -> None:
     token = (sweep.home / ".ray" / "auth_token").read_text()
@@ -236,11 +239,13 @@ def test_the_dashboard_of_a_sweep_asks_for_the_token(sweep: Sweep, path: str) ->
     assert _answer(sweep.dashboard + path, token) == 200
 
 
+@starts_ray
 def test_the_token_is_for_its_user_alone(sweep: Sweep) -> None:
     mode = (sweep.home / ".ray" / "auth_token").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
 
 
+@starts_ray
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nothing_listens_but_for_this_machine(sweep: Sweep) -> None:
     listening = _listening(sweep.process)

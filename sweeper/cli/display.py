@@ -137,7 +137,9 @@ class Display:
             self._most_training = max(self._most_training, len(self._begun))
 
     def _hear_progress(self, spec: TrialSpec, progress: Progress) -> None:
-        trial, now = self._begun[spec.trial_id], time.monotonic()
+        trial, now = self._begun.get(spec.trial_id), time.monotonic()
+        if trial is None:  # begun just as the run was asked to stop
+            return
         trial.latest = (progress.step, now)
         trial.began = trial.began or trial.latest
         line = trial.line

@@ -63,7 +63,7 @@ def command_of(study: Study) -> Callable[..., None]:
         "output": OutputOptions,
     }
     panels = {"training": "Training", "running": "Running", "output": "Running"}
-    run = with_flags(guarded(command), groups, panels)
+    run = guarded(with_flags(command, groups, panels))
     run.__doc__ = study.help
     return run
 

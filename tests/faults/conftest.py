@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from faults import LOCAL, OFTEN, checkpoints
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, wait_for
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study of `faults.QUESTION`."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    ran = sweeper(*LOCAL, cwd=folder)
+    ran = here(*LOCAL, cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder / "s"
 

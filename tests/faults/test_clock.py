@@ -22,6 +22,7 @@ def _libfaketime() -> str:
     pytest.skip("needs libfaketime (in Debian: apt-get install libfaketime)")
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_no_result_and_no_duration(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import study
 from faults import LOCAL, checkpoints, damage
-from study import sweeper
+from study import here
 
 from sweeper.ledger.ledger import Ledger
 
@@ -20,7 +20,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     newest = checkpoints(folder)[-1]
     damage(newest, "truncated")
     damage(newest.parent / "attempt.json", "truncated")
-    ended = sweeper(*LOCAL, cwd=tmp_path)
+    ended = here(*LOCAL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert f"{newest.name} cannot be continued from (its content is damaged)" in ended.stderr
     assert "attempt.json is damaged" in ended.stderr
@@ -34,7 +34,7 @@ def test_without_its_checkpoints_a_trial_begins_again_and_says_so(
     folder = shutil.copytree(killed, tmp_path / "s")
     for path in checkpoints(folder):
         damage(path, "missing")
-    ended = sweeper(*LOCAL, cwd=tmp_path)
+    ended = here(*LOCAL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("begins again: attempt 2 found no checkpoint to go on from") == 1
     assert study.contents(folder) == study.contents(undisturbed)
@@ -44,7 +44,7 @@ def test_a_missing_curve_costs_a_figure_but_no_row(undisturbed: Path, tmp_path: 
     folder = shutil.copytree(undisturbed, tmp_path / "s")
     trial_id = study.rows(folder)[0]["trial_id"]
     damage(folder / "curves" / f"{trial_id}.parquet", "missing")
-    ran = sweeper(*LOCAL, cwd=tmp_path)
+    ran = here(*LOCAL, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "all 2 trials were in the ledger" in ran.stdout
     assert Ledger(folder).rows().equals(Ledger(undisturbed).rows())

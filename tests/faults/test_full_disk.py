@@ -22,7 +22,7 @@ from faults import (
     mounted,
     pause_workers,
 )
-from study import start, sweeper, wait_for
+from study import here, start, starts_ray, sweeper, wait_for
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
@@ -38,6 +38,7 @@ def _row_s_room(undisturbed: Path) -> int:
     return sum(-(-size // 4096) * 4096 for size in sizes) + 4096
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["a checkpoint", "a row and a curve"])
 def test_a_full_disk_fails_trials_and_loses_nothing(
     written: str, undisturbed: Path, tmp_path: Path
@@ -55,12 +56,13 @@ def test_a_full_disk_fails_trials_and_loses_nothing(
         assert "run the same command again:\n  sweeper run pareto" in told
         assert "Traceback" not in told
         ballast.unlink()
-        ended = sweeper(*LOCAL, cwd=disk)
+        ended = here(*LOCAL, cwd=disk)
         assert ended.returncode == 0, ended.stderr
         assert study.contents(disk / "s") == study.contents(undisturbed)
         assert not list(disk.rglob("*.part"))
 
 
+@starts_ray
 def test_a_full_disk_and_then_a_damaged_one_under_ray(undisturbed: Path, tmp_path: Path) -> None:
     """What a worker warns of reaches the user."""
     with mounted(tmp_path / "disk", "size=6m") as disk:

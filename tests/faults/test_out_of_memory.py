@@ -7,7 +7,7 @@ from pathlib import Path
 
 import study
 from processes import processes_of
-from study import start, sweeper, wait_for
+from study import here, start, starts_ray, wait_for
 
 from sweeper.ledger.ledger import Ledger
 
@@ -28,6 +28,7 @@ def _limit_a_wide_trial_s_worker(run: int) -> int | None:
     return None
 
 
+@starts_ray
 def test_a_trial_out_of_memory_is_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
     process = start(*COMMAND, "--workers", "2", cwd=tmp_path)
     wait_for(lambda: _limit_a_wide_trial_s_worker(process.pid))
@@ -37,6 +38,6 @@ def test_a_trial_out_of_memory_is_tried_again_and_the_others_go_on(tmp_path: Pat
     attempts = {(row["tau"], row["width"]): row["attempts"] for row in rows}
     assert attempts.pop((2.0, WIDE)) == 2
     assert set(attempts.values()) == {1}
-    truth = sweeper(*COMMAND, "--backend", "local", "--study", "truth", cwd=tmp_path)
+    truth = here(*COMMAND, "--backend", "local", "--study", "truth", cwd=tmp_path)
     assert truth.returncode == 0, truth.stderr
     assert study.contents(tmp_path / "s") == study.contents(tmp_path / "truth")

@@ -14,13 +14,14 @@ import pytest
 import study
 from faults import LOCAL, OFTEN, QUESTION, RAY, begun, checkpoints
 from processes import workers_of
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, starts_ray, wait_for
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
 from sweeper.ledger.ledger import Ledger
 
 
+@starts_ray
 @pytest.mark.parametrize("command", [LOCAL, RAY], ids=["local", "ray"])
 def test_a_second_signal_leaves_at_once(
     command: tuple[str, ...], undisturbed: Path, tmp_path: Path
@@ -39,23 +40,26 @@ def test_a_second_signal_leaves_at_once(
     assert "Traceback" not in told
     wait_for(lambda: not workers_of(process.pid))
     if command is LOCAL:
-        ended = sweeper(*LOCAL, cwd=tmp_path)
+        ended = here(*LOCAL, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
         assert study.contents(tmp_path / "s") == study.contents(undisturbed)
 
 
 ORPHAN = """
 import sys
-from sweeper.messages import Job
-from sweeper.worker.worker import Telling, run_pack
+from sweeper.messages import Job, Pack
+from sweeper.options import RunOptions
+from sweeper.worker.worker import Reporter, run_pack
 from trainer import TrialSpec
 def nothing(*_): pass
-job = Job(study="pareto", folder=sys.argv[1], device="cpu", checkpoint_seconds=0.05)
-telling = Telling(progress=nothing, finished=nothing, should_stop=lambda: False)
-run_pack([TrialSpec.from_json(sys.argv[2])], job, telling)
+options = RunOptions(device="cpu", checkpoint_seconds=0.05)
+job = Job(study="pareto", folder=sys.argv[1], datasets={}, options=options)
+reporter = Reporter(progress=nothing, ended=nothing, should_stop=lambda: False)
+run_pack(Pack((TrialSpec.from_json(sys.argv[2]),), {}), job, reporter)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_outlives_its_killed_run_does_no_harm(
     killed: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -69,18 +73,19 @@ def test_a_worker_that_outlives_its_killed_run_does_no_harm(
     orphan = subprocess.Popen([sys.executable, "-c", ORPHAN, str(folder), spec])
     wait_for(lambda: '"number": 2' in (place / "attempt.json").read_text())
     orphan.send_signal(signal.SIGSTOP)
-    ended = sweeper(*LOCAL, cwd=tmp_path)
+    ended = here(*LOCAL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     rows = Ledger(folder).rows()
     orphan.send_signal(signal.SIGCONT)
     assert orphan.wait(timeout=60) == 0
     assert Ledger(folder).rows().equals(rows)
-    again = sweeper(*LOCAL, cwd=tmp_path)
+    again = here(*LOCAL, cwd=tmp_path)
     assert "all 2 trials were in the ledger" in again.stdout
     assert study.contents(folder) == study.contents(undisturbed)
     assert not list((folder / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_a_dead_one_s_lock_is_taken_over(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +97,6 @@ def test_a_second_run_is_refused_and_a_dead_one_s_lock_is_taken_over(
     assert f"in use by process {process.pid} on {platform.node()}" in second.stderr
     assert second.stderr.count("\n") == 1
     kill_all(process)
-    ended = sweeper(*LOCAL, cwd=tmp_path)
+    ended = here(*LOCAL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert study.contents(tmp_path / "s") == study.contents(undisturbed)

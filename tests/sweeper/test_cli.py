@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from study import sweeper
+from study import here, sweeper
 from typer.testing import CliRunner
 
 from sweeper.cli.app import app
@@ -83,21 +83,21 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_gpu_where_one_was_asked_for(tmp_path: Path) -> None:
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ran = sweeper(*RUN, "--device", "cuda", cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: no GPU found")
     assert list(tmp_path.rglob("*")) in ([], [tmp_path / "studies"])
 
 
-def test_data_that_is_no_data_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_official_one_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "mnist"
     folder.mkdir(parents=True)
     for name in ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"):
         (folder / name).write_bytes(gzip.compress(b"\0\0\x08\x03 and so on"))
     cache = str(tmp_path / "cache")
     command = (*RUN, "--dataset", "mnist", "--data-dir", str(tmp_path / "data"))
-    ran = sweeper(*command, cwd=tmp_path, XDG_CACHE_HOME=cache)
+    ran = here(*command, cwd=tmp_path, XDG_CACHE_HOME=cache)
     assert ran.returncode == 2
     assert ran.stderr.count("\n") == 1
     assert "train-images-idx3-ubyte.gz" in ran.stderr
@@ -111,7 +111,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
     thesis.mkdir()
     (thesis / "chapter.tex").touch()
     for path in (thesis, thesis / "chapter.tex", thesis / "chapter.tex" / "x"):
-        ran = sweeper(*RUN, "--backend", "local", "--study", str(path), cwd=tmp_path)
+        ran = here(*RUN, "--backend", "local", "--study", str(path), cwd=tmp_path)
         assert ran.returncode == 2
         assert ran.stderr.count("\n") == 1
         assert "chapter.tex" in ran.stderr
@@ -121,24 +121,24 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_locked_folder_is_refused(finished: Path, tmp_path: Path) -> None:
     with Ledger(finished).locked():
         command = (*RUN, "--taus", "2..9", "--steps", "400", "--layers", "16")
-        ran = sweeper(*command, "--study", str(finished), cwd=tmp_path)
+        ran = here(*command, "--study", str(finished), cwd=tmp_path)
     assert ran.returncode == 2
     assert "is in use by process" in ran.stderr
 
 
-def test_a_tau_that_needs_no_latent_is_warned_of(tmp_path: Path) -> None:
-    ran = sweeper(*RUN, "--taus", "2,5", "--dry-run", cwd=tmp_path)
+def test_a_tau_above_the_mean_image_s_error_is_warned_of(tmp_path: Path) -> None:
+    ran = here(*RUN, "--taus", "2,5", "--dry-run", cwd=tmp_path)
     assert ran.returncode == 0
     assert "warning: τ = 5: always answering the mean image" in ran.stderr
 
 
 def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
     command = (*RUN, "--taus", "0.5..3.5..0.5", "--seeds", "2", "--dry-run")
-    shown = sweeper(*command, cwd=tmp_path)
+    shown = here(*command, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "14 asked, 0 in the ledger, 14 to train" in shown.stdout
     assert "14 digits geco-l0-arm: 16,000 steps each" in shown.stdout
-    counted = json.loads(sweeper(*command, "--workers", "4", "--json", cwd=tmp_path).stdout)
+    counted = json.loads(here(*command, "--workers", "4", "--json", cwd=tmp_path).stdout)
     (kind,) = counted["kinds"]
     expected = 4 * 16_000 * kind["seconds_per_step"]  # 14 trials, 4 at a time
     assert counted["seconds"] == pytest.approx(expected)
@@ -149,7 +149,7 @@ def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
 
 def test_a_dry_run_counts_what_the_ledger_has(finished: Path, tmp_path: Path) -> None:
     command = (*RUN, "--taus", "2..4", "--steps", "400", "--layers", "16", "--dry-run", "--json")
-    plan = json.loads(sweeper(*command, "--study", str(finished), cwd=tmp_path).stdout)
+    plan = json.loads(here(*command, "--study", str(finished), cwd=tmp_path).stdout)
     assert (plan["asked"], plan["reused"], plan["to_train"]) == (3, 2, 1)
 
 

@@ -1,5 +1,7 @@
-"""Studies on a real Ray cluster of three nodes, whatever is killed. In this order: each test takes
-what the one before has left of the cluster."""
+"""Studies on a real Ray cluster of three nodes, whatever is killed.
+
+The tests that share the cluster run in this order: each takes what the one before has left of it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,18 @@ import pytest
 import study
 import torch
 from cluster import RAY, Cluster, Node
-from ray.tune.experiment import Trial
-from rich.console import Console
-from study import sweeper, wait_for
+from study import starts_ray, sweeper, wait_for
 
-from sweeper.backends.ray.callbacks import Bridge
-from sweeper.backends.ray.cluster import complaint, find_head
-from sweeper.cli.trials_table import Display
+from sweeper.backends.ray.cluster import find_head, node_problem
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.stop_file import StopFile
 from sweeper.messages import Job
+from sweeper.options import RunOptions
 from trainer import data
 from trainer.data.base import content_sha256
 from trainer.data.cache.by_content import content_folder
 from trainer.data.cache.note import earlier_conversion
 from trainer.errors import UserError
 from trainer.files import LocalFolder, cache_folder
-from trainer.spec import TrialSpec
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
@@ -51,6 +47,7 @@ def cluster() -> Iterator[Cluster]:
         made.stop()
 
 
+@starts_ray
 def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_path: Path) -> None:
     """Only the head has them, converted, in its cache; there is no internet."""
     at_head, sha256 = _keep_as_mnist(cluster.head)
@@ -78,6 +75,7 @@ def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_pa
         assert (copy / "train.npy").read_bytes() == (at_head / "train.npy").read_bytes()
 
 
+@starts_ray
 def test_another_token_is_refused_at_once(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
@@ -98,28 +96,30 @@ def test_another_token_is_refused_at_once(cluster: Cluster, tmp_path: Path) -> N
         ("127.0.0.1:1", "nobody answers"),
     ],
 )
-def test_what_is_no_cluster_is_told_at_once(address: str, words: str) -> None:
+def test_an_address_without_a_cluster_is_refused_at_once(address: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         find_head(address)
 
 
 @pytest.mark.parametrize("lacking", ["study", "other study", "data"])
-def test_a_node_that_does_not_share_the_storage_complains(
+def test_a_node_without_the_shared_storage_names_what_is_missing(
     finished: Path, tmp_path: Path, lacking: str
 ) -> None:
     """As it runs on a node: those of these tests see all files of this machine."""
     runs = Ledger(finished).manifest()["runs"]
     folder = tmp_path if lacking == "study" else finished
-    job = Job(study="pareto", folder=str(folder), data_dir=str(tmp_path))
-    assert complaint(replace(job, folder=str(finished)), runs) == ""
+    assert node_problem(_job(finished, data_dir=tmp_path), runs) == ""
     if lacking == "data":
-        assert "does not see the data" in complaint(replace(job, data_dir="/nowhere"), runs)
+        nowhere = _job(finished, data_dir=Path("/nowhere"))
+        assert "does not see the data" in node_problem(nowhere, runs)
     else:
         runs = [] if lacking == "other study" else runs
-        assert "does not see the study's folder" in complaint(job, runs)
+        problem = node_problem(_job(folder, data_dir=tmp_path), runs)
+        assert "does not see the study's folder" in problem
 
 
-def test_a_node_that_is_lost_costs_what_was_not_saved(
+@starts_ray
+def test_a_trial_goes_on_elsewhere_when_its_node_is_lost(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
     """The answer stays one JSON object: Ray would print its own view of the loss into it."""
@@ -140,36 +140,8 @@ def test_a_node_that_is_lost_costs_what_was_not_saved(
     assert seconds[: len(saved.curve)] == [point.seconds for point in saved.curve]
 
 
-def test_only_attempts_that_get_nowhere_are_counted(tmp_path: Path) -> None:
-    """Ray gives a trial up that fails for the third time in its count."""
-    data = {"dataset": "digits", "dataset_sha256": "0" * 64}
-    network = {"architecture": "dense", "layers": (16,), "width": 16}
-    spec = TrialSpec(**data, **network, tau=2.0, seed=0, steps=400)
-    job = Job(study="pareto", folder=str(tmp_path))
-    display = Display(Console(quiet=True))
-    bridge = Bridge(
-        ((spec,),), job, display, threading.Event(), StopFile(LocalFolder(tmp_path), "run")
-    )
-    trial = Trial("any", config={"pack": [spec.to_json()]}, stub=True)
-
-    def fail() -> int:
-        trial.run_metadata.num_failures += 1  # as Tune does before it asks
-        bridge.on_trial_recover(0, [trial], trial)
-        return int(trial.num_failures)
-
-    def save(step: int) -> None:
-        path = tmp_path / "checkpoints" / spec.trial_id / f"{step:012d}-{0:016x}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    assert [fail(), fail()] == [1, 2]
-    for step in (100, 200):
-        save(step)
-        assert fail() == 1
-    assert fail() == 2
-
-
-def test_without_nodes_a_run_says_that_it_waits_and_can_be_stopped(
+@starts_ray
+def test_a_run_without_nodes_says_that_it_waits_and_can_be_stopped(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
     command = (*RUN, *JOIN)
@@ -191,7 +163,8 @@ def test_without_nodes_a_run_says_that_it_waits_and_can_be_stopped(
     assert study.contents(tmp_path / "s") == study.contents(finished)
 
 
-def test_without_the_head_a_run_ends_and_goes_on_in_another_cluster(
+@starts_ray
+def test_a_run_whose_head_dies_ends_and_goes_on_in_another_cluster(
     cluster: Cluster, finished: Path, tmp_path: Path
 ) -> None:
     command = (*RUN, *JOIN)
@@ -212,6 +185,11 @@ def test_without_the_head_a_run_ends_and_goes_on_in_another_cluster(
         another.stop()
     assert process.returncode == 0, stderr
     assert study.contents(tmp_path / "s") == study.contents(finished)
+
+
+def _job(folder: Path, data_dir: Path) -> Job:
+    options = RunOptions(data_dir=data_dir)
+    return Job(study="pareto", folder=str(folder), datasets={}, options=options)
 
 
 def _until(process: subprocess.Popen[str], words: str) -> str:
@@ -266,5 +244,5 @@ def _keep_as_mnist(node: Node) -> tuple[Path, str]:
         "sha256": content_sha256(train, test, row.levels),
     }
     (folder / "meta.json").write_text(json.dumps(meta))
-    sha256 = content_sha256(train, test, row.levels)
+    sha256 = str(meta["sha256"])
     return cache / content_folder(sha256).relative_to(cache_folder().parent), sha256

@@ -1,4 +1,4 @@
-"""Finished trials bound into volumes: every one there at every moment, whatever is killed."""
+"""Finished trials compacted into volumes: each is there at every moment, whatever is killed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sweeper.ledger import ledger as ledger_module
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.record import TrialRecord
-from sweeper.messages import Finished
-from sweeper.run.compacting import Binding
+from sweeper.messages import Ended, Noted, Outcome
+from sweeper.run.compacting import Compacting
 from trainer import Status, TrialResult, TrialSpec
 
 VOLUME = 5
@@ -47,7 +47,7 @@ def make_record(seed: int, result: TrialResult | None = None) -> TrialRecord:
 
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """A ledger of two volumes and three loose trials, one of them failed."""
+    """A ledger of two volumes and three single trials, one of them failed."""
     monkeypatch.setattr(ledger_module, "VOLUME", VOLUME)
     ledger = Ledger(tmp_path / "study")
     for seed in range(2 * VOLUME + 2):
@@ -60,15 +60,15 @@ def ids(ledger: Ledger) -> list[str]:
     return list(ledger.rows()["trial_id"].to_pylist())
 
 
-def bound(ledger: Ledger) -> list[str]:
+def volumes(ledger: Ledger) -> list[str]:
     return [name for name in ledger.trials.names() if name.startswith("volume-")]
 
 
-def test_bound_trials_read_as_loose_ones_did(ledger: Ledger) -> None:
+def test_compacted_trials_read_as_single_ones_did(ledger: Ledger) -> None:
     before = ledger.rows().to_pylist()
     curves = {row["trial_id"]: ledger.curve(row["trial_id"]) for row in before}
-    ledger.bind()
-    assert len(bound(ledger)) == 2
+    ledger.compact()
+    assert len(volumes(ledger)) == 2
     assert len(ledger.trials.names()) == len(ledger.curves.names()) == 2 + 3
     for reader in (ledger, Ledger(str(ledger.folder))):
         assert str(reader.rows().to_pylist()) == str(before)  # as text: NaN is not itself
@@ -81,10 +81,10 @@ def test_bound_trials_read_as_loose_ones_did(ledger: Ledger) -> None:
         assert reader.damaged() == []
 
 
-def test_what_has_been_bound_is_not_bound_again_and_failures_never(ledger: Ledger) -> None:
-    ledger.bind()
+def test_compacted_trials_are_not_compacted_again_and_failed_ones_never(ledger: Ledger) -> None:
+    ledger.compact()
     names = ledger.trials.names()
-    ledger.bind()
+    ledger.compact()
     assert ledger.trials.names() == names
     failed = make_record(99).spec.trial_id
     assert f"{failed}.parquet" in names
@@ -93,37 +93,37 @@ def test_what_has_been_bound_is_not_bound_again_and_failures_never(ledger: Ledge
 
 
 def test_a_row_that_comes_again_changes_nothing(ledger: Ledger) -> None:
-    """A worker that outlived its killed run records a trial that was bound meanwhile."""
-    ledger.bind()
+    """A worker that outlived its killed run records a trial that was compacted meanwhile."""
+    ledger.compact()
     before = ledger.rows().to_pylist()
     record = make_record(0)
     assert record.spec.trial_id in ledger.finished()
     ledger.record(make_record(0))
     late = Ledger(str(ledger.folder))
     assert str(late.rows().to_pylist()) == str(before)
-    late.tidy()
+    late.recover()
     assert not late.trials.has(f"{record.spec.trial_id}.parquet")
 
 
-BINDER = """
+COMPACTER = """
 import sys
 from sweeper.ledger import ledger
 ledger.VOLUME = 5
 while True:
-    ledger.Ledger(sys.argv[1]).tidy()
+    ledger.Ledger(sys.argv[1]).recover()
 """
 
 
 @pytest.mark.parametrize("moment", ["curves written", "rows written", "going", "done"])
-def test_killed_at_any_moment_all_are_there(moment: str, ledger: Ledger) -> None:
-    """The state of the disk at each moment of binding, made by hand, in the order of writing."""
+def test_every_trial_is_there_whenever_compacting_is_killed(moment: str, ledger: Ledger) -> None:
+    """The state of the disk at each moment of compacting, made by hand, in the order of writing."""
     rows, curves = Path(str(ledger.trials)), Path(str(ledger.curves))
     before = str(ledger.rows().to_pylist())
-    loose = {path: path.read_bytes() for path in (*rows.iterdir(), *curves.iterdir())}
-    ledger.bind()
-    gone = [path for path in loose if not path.exists()]
+    single = {path: path.read_bytes() for path in (*rows.iterdir(), *curves.iterdir())}
+    ledger.compact()
+    gone = [path for path in single if not path.exists()]
     if moment != "done":
-        for path, content in loose.items():
+        for path, content in single.items():
             path.write_bytes(content)
     if moment == "curves written":
         for path in rows.glob("volume-*"):
@@ -134,35 +134,35 @@ def test_killed_at_any_moment_all_are_there(moment: str, ledger: Ledger) -> None
         (rows / name).unlink()
     again = Ledger(str(ledger.folder))
     assert str(again.rows().to_pylist()) == before
-    assert again.tidy() == []
+    assert again.recover() == []
     assert len(list(rows.iterdir())) == len(list(curves.iterdir())) == 2 + 3
     assert str(Ledger(str(ledger.folder)).rows().to_pylist()) == before
 
 
 @pytest.mark.parametrize("killed_at", [0, 1, 2])
-def test_readers_see_every_trial_while_a_process_binds_and_dies(
+def test_readers_see_every_trial_while_a_process_compacts_and_dies(
     killed_at: int, ledger: Ledger
 ) -> None:
     everything = sorted(ids(ledger))
-    binder = subprocess.Popen([sys.executable, "-c", BINDER, str(ledger.folder)])
-    while len(bound(ledger)) < killed_at:
+    compacter = subprocess.Popen([sys.executable, "-c", COMPACTER, str(ledger.folder)])
+    while len(volumes(ledger)) < killed_at:
         assert sorted(ids(Ledger(str(ledger.folder)))) == everything
-    binder.send_signal(signal.SIGKILL)
-    binder.wait()
+    compacter.send_signal(signal.SIGKILL)
+    compacter.wait()
     assert sorted(ids(Ledger(str(ledger.folder)))) == everything
-    assert Ledger(str(ledger.folder)).tidy() == []
+    assert Ledger(str(ledger.folder)).recover() == []
     assert sorted(ids(Ledger(str(ledger.folder)))) == everything
 
 
 def test_a_damaged_volume_is_set_aside_and_its_trials_are_missing(ledger: Ledger) -> None:
-    ledger.bind()
-    name = bound(ledger)[0]
+    ledger.compact()
+    name = volumes(ledger)[0]
     content = bytearray(ledger.trials.read(name))
     content[len(content) // 2] ^= 1
     ledger.trials.write(name, bytes(content))
     again = Ledger(str(ledger.folder))
     assert len(again.finished()) == VOLUME + 2
-    assert again.tidy() == [name]
+    assert again.recover() == [name]
     assert again.folder.folder("damaged").read(name) == bytes(content)
     assert Ledger(str(ledger.folder)).damaged() == []
 
@@ -170,7 +170,7 @@ def test_a_damaged_volume_is_set_aside_and_its_trials_are_missing(ledger: Ledger
 def test_damaged_curves_cost_only_the_curves(
     ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger.bind()
+    ledger.compact()
     name = next(name for name in ledger.curves.names() if name.startswith("volume-"))
     ledger.curves.write(name, b"nothing of use")
     again = Ledger(str(ledger.folder))
@@ -191,10 +191,10 @@ def test_a_disk_that_gives_back_something_else_loses_nothing(
 
     monkeypatch.setattr(type(ledger.trials), "write", cut)
     with pytest.raises(OSError, match="is not what was written"):
-        ledger.bind()
+        ledger.compact()
     monkeypatch.undo()
     assert str(Ledger(str(ledger.folder)).rows().to_pylist()) == before
-    assert bound(ledger) == []
+    assert volumes(ledger) == []
 
 
 def test_a_curve_that_cannot_be_read_just_then_is_kept(
@@ -210,80 +210,75 @@ def test_a_curve_that_cannot_be_read_just_then_is_kept(
         return read(folder, name)
 
     monkeypatch.setattr(type(ledger.trials), "read", failing)
-    ledger.bind()
+    ledger.compact()
     monkeypatch.undo()
     for again in range(2):  # the second time a volume has the row
         late = Ledger(str(ledger.folder))
         assert str(late.curve(first).to_pylist()) == curve, again
         late.record(make_record(0))
-        late.bind()
+        late.compact()
 
 
 def test_files_that_were_being_written_when_a_run_was_killed_go(ledger: Ledger) -> None:
     before = str(ledger.rows().to_pylist())
     for folder in (ledger.folder, ledger.trials, ledger.models):
         folder.write(".x.parquet.k2j3.part", b"half a")
-    ledger.tidy()
+    ledger.recover()
     left = [path.name for path in Path(str(ledger.folder)).rglob("*.part")]
     assert left == []
     assert str(ledger.rows().to_pylist()) == before
 
 
-class _Told:
-    """A listener that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.finished_ids: list[str] = []
-        self.notes: list[str] = []
-
-    def finished(self, spec: TrialSpec, outcome: Finished) -> None:
-        self.finished_ids.append(spec.trial_id)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+@pytest.fixture(scope="module")
+def full_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many single trials as go into a volume; written once, since each file is synced."""
+    folder = tmp_path_factory.mktemp("full")
+    ledger = Ledger(folder)
+    for seed in range(VOLUME_OF_A_RUN):
+        ledger.record(make_record(seed))
+    return folder
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Ledger:
-    """A ledger of as many loose trials as go into a volume."""
-    ledger = Ledger(tmp_path / "full")
-    for seed in range(ledger_module.VOLUME):
-        ledger.record(make_record(seed))
-    return ledger
+def full(full_folder: Path, tmp_path: Path) -> Ledger:
+    """A ledger of as many single trials as go into a volume."""
+    return Ledger(shutil.copytree(full_folder, tmp_path / "full"))
 
 
-def _finish(ledger: Ledger, count: int) -> _Told:
-    told = _Told()
-    binding = Binding(ledger, told)  # type: ignore[arg-type]
+def _finish(ledger: Ledger, count: int) -> list[Any]:
+    """Let as many trials end; return what the run's listener heard of compacting."""
+    events: list[Any] = []
+    compacting = Compacting(ledger, events.append)
     for seed in range(count):
-        binding.finished(make_record(seed).spec, Finished("feasible", 3, 2.2, 1.0))
-    return told
+        compacting.hear(Ended(make_record(seed).spec, Outcome("feasible", 3, 2.2, 1.0)))
+    return events
 
 
-def test_a_run_binds_when_a_volumes_worth_has_finished(full: Ledger) -> None:
+def test_a_run_compacts_when_a_volumes_worth_has_finished(full: Ledger) -> None:
     before = str(full.rows().to_pylist())
-    assert _finish(full, VOLUME_OF_A_RUN - 1).notes == []
-    assert bound(full) == []
-    told = _finish(full, VOLUME_OF_A_RUN)
-    assert (len(set(told.finished_ids)), told.notes) == (VOLUME_OF_A_RUN, [])
-    assert len(bound(full)) == len(full.trials.names()) == 1
+    assert _finish(full, VOLUME_OF_A_RUN - 1) == []
+    assert volumes(full) == []
+    assert _finish(full, VOLUME_OF_A_RUN) == []
+    assert len(volumes(full)) == len(full.trials.names()) == 1
     assert str(full.rows().to_pylist()) == before
 
 
-def test_a_run_that_cannot_bind_says_so_and_goes_on(full: Ledger) -> None:
+def test_a_run_that_cannot_compact_says_so_and_goes_on(full: Ledger) -> None:
     shutil.rmtree(str(full.curves))
     Path(str(full.curves)).write_text("no folder")
-    (note,) = _finish(full, VOLUME_OF_A_RUN).notes
+    (event,) = _finish(full, VOLUME_OF_A_RUN)
+    assert isinstance(event, Noted)
+    note = event.text
     assert note.startswith("finished trials stay in single files for now: ")
     assert str(full.curves) in note
     assert len(full.rows()) == VOLUME_OF_A_RUN
 
 
-def test_what_binds_ends_with_its_run(full: Ledger) -> None:
+def test_a_process_that_compacts_ends_with_its_run(full: Ledger) -> None:
     """A run that comes after does not hold the folder while another still changes it."""
     command = [sys.executable, "-m", "sweeper.run.compacting", str(full.folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         pass  # leaving closes the pipe, as the death of the run does
     assert process.returncode == 1
-    assert Ledger(str(full.folder)).tidy() == []
+    assert Ledger(str(full.folder)).recover() == []
     assert len(Ledger(str(full.folder)).rows()) == VOLUME_OF_A_RUN

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import study
 
-from sweeper.planning.compilation import is_compiled, parse_compile, settle_compile
+from sweeper.options import RunOptions, parse_compile
+from sweeper.planning.compilation import settle_compile
 from sweeper.planning.missing import Work
-from sweeper.run.record import RunOptions
+from sweeper.studies.base import Proposal
+from sweeper.worker.compile import is_compiled
 from trainer import TrialSpec, data
 from trainer.errors import UserError
 from trainer.step.compiled import check_compiler
@@ -44,7 +46,7 @@ def _spec(**changes: Any) -> TrialSpec:
         (40_000, 1, "cuda", None, False),
     ],
 )
-def test_what_is_compiled(
+def test_long_trials_alone_on_a_cpu_are_compiled(
     steps: int, count: int, device: str, wish: bool | None, expected: bool
 ) -> None:
     assert is_compiled([_spec(steps=steps)] * count, device, wish) is expected
@@ -61,15 +63,17 @@ def test_the_option_is_read() -> None:
         (("--compile", "on", "--pack", "4"), "found --pack 4"),
     ],
 )
-def test_what_cannot_be_is_refused(flags: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    ran = study.sweeper(*SMALL, *flags, cwd=tmp_path)
+def test_what_cannot_be_compiled_is_refused(
+    flags: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    ran = study.here(*SMALL, *flags, cwd=tmp_path)
     assert ran.returncode == 2, ran.stderr
     assert words in ran.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_without_a_compiler_on_is_refused(tmp_path: Path) -> None:
-    ran = study.sweeper(*SMALL, "--compile", "on", cwd=tmp_path, CXX="/nowhere/c++")
+def test_compile_on_is_refused_without_a_compiler(tmp_path: Path) -> None:
+    ran = study.here(*SMALL, "--compile", "on", cwd=tmp_path, CXX="/nowhere/c++")
     assert ran.returncode == 2, ran.stderr
     assert "error: the training step cannot be compiled" in ran.stderr
     assert "/nowhere/c++" in ran.stderr
@@ -77,8 +81,8 @@ def test_without_a_compiler_on_is_refused(tmp_path: Path) -> None:
 
 
 def _settle(*specs: TrialSpec, pack: int = 1, device: str = "cpu", **options: Any) -> Any:
-    asked = RunOptions(folder="f", command="c", **options)
-    return settle_compile(asked, Work(specs=specs, missing=specs), device, pack)
+    work = Work(Proposal(specs), missing=specs)
+    return settle_compile(RunOptions(**options), work, device, pack)
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_without_a_compiler_auto_says_so_and_goes_on() -> None:
+def test_compile_auto_trains_plain_steps_without_a_compiler_and_says_so() -> None:
     wish, note = _settle(_spec())
     assert wish is False
     assert "/nowhere/c++" in note
@@ -97,7 +101,7 @@ def test_without_a_compiler_auto_says_so_and_goes_on() -> None:
 
 
 @pytest.mark.usefixtures("no_compiler")
-def test_a_compiler_is_asked_for_only_where_it_is_wanted() -> None:
+def test_a_compiler_is_tried_only_where_something_is_to_be_compiled() -> None:
     short, long = _spec(steps=4_000), _spec()
     assert _settle(short) == (False, "")
     assert _settle(long, pack=4) == (False, "")  # and so a pack of one is not compiled either
@@ -107,7 +111,7 @@ def test_a_compiler_is_asked_for_only_where_it_is_wanted() -> None:
     assert _settle(long, address="auto", compile=True) == (True, "")  # its nodes are asked
 
 
-def test_a_gpu_that_turns_out_to_be_there_is_told(no_compiler: None) -> None:
+def test_compile_on_is_refused_where_the_cluster_has_gpus(no_compiler: None) -> None:
     with pytest.raises(UserError, match="--compile on is for CPUs"):
         _settle(_spec(), device="cuda", address="auto", compile=True)
 
@@ -120,13 +124,15 @@ def compiler() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-def test_auto_tries_the_very_step(tmp_path: Path) -> None:
+def test_compile_auto_tries_the_step_of_the_trial_itself(tmp_path: Path) -> None:
     assert _settle(_spec()) == (None, "")
     wish, note = _settle(_spec(dataset_sha256="0" * 64))
     assert (wish, "data set 'digits' changed" in note) == (False, True)
 
 
+@study.starts_ray
 @pytest.mark.usefixtures("compiler")
 def test_the_ledger_says_which_trials_were_compiled(tmp_path: Path) -> None:
     """Under Ray, in this process, and in neither by itself, so short is it."""
@@ -134,7 +140,8 @@ def test_the_ledger_says_which_trials_were_compiled(tmp_path: Path) -> None:
     for choice, backend in (("on", "ray"), ("on", "local"), ("off", "local"), ("auto", "local")):
         place = tmp_path / f"{choice}-{backend}"
         command = (*SMALL, "--compile", choice, "--backend", backend, "--study", str(place))
-        ran = study.sweeper(*command, cwd=tmp_path)
+        run = study.sweeper if backend == "ray" else study.here
+        ran = run(*command, cwd=tmp_path)
         assert ran.returncode == 0, ran.stderr
         (row,) = study.rows(place)
         compiled[choice, backend] = row["compiled"], row["test_sse_sampled"]

@@ -1,23 +1,21 @@
-"""Trials that follow on others: planned, run, run again, widened, killed."""
+"""Trials that follow from others: planned, run, run again, widened, killed."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import study
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, wait_for
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.planning.missing import outstanding
-from sweeper.studies.base import StudyPlan
-from sweeper.studies.compression import plan
-from sweeper.studies.setup import Setting
+from sweeper.planning.missing import missing_trials
+from sweeper.studies.base import Plan
+from sweeper.studies.compression import CompressionOptions, plan
+from sweeper.studies.setup import TrainingOptions
 from trainer import data
 from trainer.errors import UserError
 
@@ -30,27 +28,18 @@ OFTEN = ("--checkpoint-seconds", "0.1")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study of `RUN`, run without a disturbance."""
     folder = tmp_path_factory.mktemp("done")
-    ran = sweeper(*RUN, cwd=folder)
+    ran = here(*RUN, cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder / "studies" / "compression"
 
 
-def _plan(sizes: tuple[int, ...] = (2, 3), **changes: Any) -> StudyPlan:
-    setting = Setting(
-        dataset=data.load("digits"),
-        architecture="dense",
-        layers=(16,),
-        steps=400,
-        objective="geco",
-        tolerance=0.03,
-        learning_rate=1e-3,
-        budget="--steps",
-    )
-    return plan([dataclasses.replace(setting, **changes)], sizes, seeds=(0,))
+def _plan(sizes: str = "2,3", steps: int = 400, **training_options: Any) -> Plan:
+    training = TrainingOptions(layers="16", steps=steps, **training_options)
+    return plan(CompressionOptions(sizes=sizes), training, data.load)
 
 
 def _by_size(folder: Path) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
-    """Give each size's baseline and the trial that took its error for τ."""
+    """Return each size's baseline and the trial that took its error for τ."""
     rows = study.rows(folder)
     baselines = [row for row in rows if row["objective"] == "geco"]
     return {
@@ -77,12 +66,13 @@ def test_a_baseline_s_error_is_the_tau_of_twice_its_dimensions(done: Path) -> No
     assert (done / "report" / "compression.csv").exists()
 
 
-def test_what_waits_is_named_once_its_first_trial_is_done(done: Path, tmp_path: Path) -> None:
-    nothing = outstanding(_plan(), Ledger(tmp_path / "nothing"))
-    assert (len(nothing.missing), len(nothing.waiting), nothing.asked) == (2, 2, 4)
-    wider = outstanding(_plan((2, 3, 4)), Ledger(done))
-    assert (wider.reused, len(wider.missing), len(wider.waiting)) == (4, 1, 1)
-    assert {spec.trial_id for spec in wider.specs} > {row["trial_id"] for row in study.rows(done)}
+def test_a_gated_trial_is_named_once_its_baseline_has_ended(done: Path, tmp_path: Path) -> None:
+    nothing = missing_trials(_plan(), Ledger(tmp_path / "nothing"))
+    assert (len(nothing.missing), len(nothing.proposal.later), nothing.asked) == (2, 2, 4)
+    wider = missing_trials(_plan("2,3,4"), Ledger(done))
+    assert (wider.reused, len(wider.missing), len(wider.proposal.later)) == (4, 1, 1)
+    asked = {spec.trial_id for spec in wider.proposal.specs}
+    assert asked > {row["trial_id"] for row in study.rows(done)}
 
 
 def test_the_same_again_trains_nothing_and_more_sizes_only_these(
@@ -90,23 +80,26 @@ def test_the_same_again_trains_nothing_and_more_sizes_only_these(
 ) -> None:
     folder = tmp_path / "studies" / "compression"
     shutil.copytree(done, folder)
-    again = json.loads(sweeper(*RUN, "--json", cwd=tmp_path).stdout)
+    again = json.loads(here(*RUN, "--json", cwd=tmp_path).stdout)
     assert (again["run"]["trained"], again["run"]["reused"]) == (0, 4)
     command = ("run", "compression", "--sizes", "4", *SHORT, "--json")
-    wider = json.loads(sweeper(*command, cwd=tmp_path).stdout)
+    wider = json.loads(here(*command, cwd=tmp_path).stdout)
     assert (wider["run"]["trained"], wider["run"]["reused"]) == (2, 0)
     assert [pair["size"] for pair in wider["pairs"]] == [2, 3, 4]
     tiles = ("--datasets", "tiles", "--architecture", "dense", "--sizes", "2")
-    other = json.loads(sweeper("run", "compression", *tiles, *SHORT, "--json", cwd=tmp_path).stdout)
+    other = json.loads(here("run", "compression", *tiles, *SHORT, "--json", cwd=tmp_path).stdout)
     assert other["run"]["trained"] == 2
     assert {pair["dataset"] for pair in other["pairs"]} == {"digits", "tiles"}
-    told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+    told = json.loads(here("status", "compression", "--json", cwd=tmp_path).stdout)
     assert (told["finished"], told["asked"], told["datasets"]) == (8, 8, ["digits", "tiles"])
     with pytest.raises(UserError, match="steps = 400, asked for 500"):
-        outstanding(_plan(steps=500), Ledger(folder))
+        missing_trials(_plan(steps=500), Ledger(folder))
 
 
-def test_killed_in_either_step_it_ends_as_if_it_had_not_been(done: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_study_killed_in_a_baseline_and_in_a_gated_trial_ends_as_an_undisturbed_one(
+    done: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "studies" / "compression"
     for finished in (1, 3):  # of two baselines, then of two gated trials
         process = start(*RUN, *OFTEN, cwd=tmp_path)
@@ -117,36 +110,38 @@ def test_killed_in_either_step_it_ends_as_if_it_had_not_been(done: Path, tmp_pat
             )
         )
         kill_all(process)
-        told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+        told = json.loads(here("status", "compression", "--json", cwd=tmp_path).stdout)
         assert (told["finished"], told["asked"]) == (finished, 4)
-    ended = sweeper(*RUN, cwd=tmp_path)
+    ended = here(*RUN, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert study.contents(folder) == study.contents(done)
 
 
-def test_what_waits_is_remembered_while_something_else_is_asked(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_trials_that_wait_are_remembered_while_other_sizes_are_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "compression"
     process = start(*RUN, cwd=tmp_path)
     wait_for(lambda: list(folder.glob("checkpoints/*/attempt.json")))
     kill_all(process)
-    other = sweeper("run", "compression", "--sizes", "1", *SHORT, cwd=tmp_path)
+    other = here("run", "compression", "--sizes", "1", *SHORT, cwd=tmp_path)
     assert other.returncode == 0, other.stderr
-    told = json.loads(sweeper("status", "compression", "--json", cwd=tmp_path).stdout)
+    told = json.loads(here("status", "compression", "--json", cwd=tmp_path).stdout)
     assert (told["finished"], told["asked"]) == (2, 6)
-    ended = sweeper(*RUN, cwd=tmp_path)
+    ended = here(*RUN, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert json.loads((folder / "study.json").read_text())["waiting"] == []
 
 
-def test_what_follows_on_a_diverged_trial_is_said_to_be_impossible(tmp_path: Path) -> None:
+def test_no_gated_trial_follows_from_a_diverged_baseline(tmp_path: Path) -> None:
     command = ("run", "compression", "--sizes", "2", *SHORT, "--learning-rate", "1e12")
-    ran = sweeper(*command, cwd=tmp_path)
+    ran = here(*command, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     folder = tmp_path / "studies" / "compression"
     (row,) = study.rows(folder)
     assert row["status"] == "diverged"
     assert "width=4 seed=0 cannot be trained: its τ is the error of τ=0 width=2" in ran.stderr
-    assert math.isnan(Ledger(folder).errors()[row["trial_id"]])
-    again = sweeper(*command, "--json", cwd=tmp_path)
+    work = missing_trials(_plan("2", learning_rate=1e12), Ledger(folder))
+    assert (work.missing, work.proposal.later, len(work.proposal.impossible)) == ((), (), 1)
+    again = here(*command, "--json", cwd=tmp_path)
     assert "cannot be trained" in again.stderr
     assert json.loads(again.stdout)["run"]["trained"] == 0

@@ -63,7 +63,7 @@ def test_what_is_recorded_is_read_back(tmp_path: Path, make_record: MakeRecord) 
     assert ledger.models.read(f"{record.spec.trial_id}.safetensors") == b"weights"
 
 
-def test_the_columns_are_the_contract_s() -> None:
+def test_the_columns_are_those_of_the_contract() -> None:
     contract = """
         trial_id study dataset dataset_sha256 architecture objective tau width seed steps
         batch_size status open_gates gate_l1 train_sse test_sse_sampled test_sse_mean
@@ -183,10 +183,10 @@ def test_a_run_that_was_refused_leaves_no_folder(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_at_its_first_file_can_be_given_again(tmp_path: Path) -> None:
     (tmp_path / ".study.json.k2j3.part").write_text("{")
     (tmp_path / "lock").write_text("process 1 on elsewhere")
-    Ledger(tmp_path).refuse_strangers()
+    Ledger(tmp_path).check_is_study()
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(UserError, match=r"holds no study \(found 'holiday.jpg'\)"):
-        Ledger(tmp_path).refuse_strangers()
+        Ledger(tmp_path).check_is_study()
 
 
 def test_a_run_stops_its_own_workers_alone(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_run_stops_its_own_workers_alone(tmp_path: Path) -> None:
     StopFile(ledger.folder, "old").write()
     assert StopFile(ledger.folder, "old")()
     assert not StopFile(ledger.folder, "new")()
-    ledger.tidy()
+    ledger.recover()
     assert not StopFile(ledger.folder, "old")()
 
 
@@ -270,5 +270,5 @@ def test_a_path_with_something_else_is_not_taken_over(kind: str, tmp_path: Path)
     thesis = tmp_path / "thesis.tex"
     thesis.touch()
     with pytest.raises(UserError, match=r"thesis\.tex"):
-        Ledger(tmp_path if kind == "files" else thesis).refuse_strangers()
+        Ledger(tmp_path if kind == "files" else thesis).check_is_study()
     assert list(tmp_path.iterdir()) == [thesis]

@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-COUNT_HEAPS = """
+COUNT_ARENAS = """
 import ctypes, sys, threading
-from sweeper.backends.ray.malloc import share_one_heap
+from sweeper.backends.ray.malloc import limit_arenas
 
 if sys.argv[1] == "one":
-    assert share_one_heap()
+    assert limit_arenas()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 all_alive = threading.Barrier(4)
@@ -30,11 +30,11 @@ libc.fclose(file)
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not glibc")
-def test_threads_share_one_heap_when_told_to() -> None:
-    def heaps(wish: str) -> int:
+def test_threads_share_one_arena_when_they_are_limited() -> None:
+    def arenas(wish: str) -> int:
         counted = subprocess.run(
-            [sys.executable, "-c", COUNT_HEAPS, wish], capture_output=True, text=True, check=True
+            [sys.executable, "-c", COUNT_ARENAS, wish], capture_output=True, text=True, check=True
         )
         return counted.stdout.count("<heap nr=")
 
-    assert heaps("own") > heaps("one") == 1
+    assert arenas("own") > arenas("one") == 1

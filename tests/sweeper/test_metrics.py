@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study import start, wait_for
+from study import start, starts_ray, wait_for
 
 from sweeper.backends.ray import metrics
 from sweeper.backends.ray.metrics import STUDY_GAUGES, TRIAL_GAUGES
@@ -63,6 +63,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     assert process.returncode == 130, stderr
 
 
+@starts_ray
 def test_the_endpoint_shows_each_trial_in_training(sweep: Sweep) -> None:
     def whole() -> list[Sample]:
         found = _scrape(sweep)
@@ -87,6 +88,7 @@ def test_the_endpoint_shows_each_trial_in_training(sweep: Sweep) -> None:
     assert all(sse > 0 for sse in values["sweeper_sse"])
 
 
+@starts_ray
 def test_the_trials_by_status_are_all_that_there_are(sweep: Sweep) -> None:
     def counts() -> dict[str, float]:
         found = _scrape(sweep)
@@ -98,6 +100,7 @@ def test_the_trials_by_status_are_all_that_there_are(sweep: Sweep) -> None:
     wait_for(lambda: counts().get("waiting", TRIALS) < by_status["waiting"])  # it is kept up
 
 
+@starts_ray
 def test_a_trials_series_come_from_its_worker(sweep: Sweep) -> None:
     """What Ray needs for a series stays in the process that set it: not in the run's."""
 
@@ -112,12 +115,14 @@ def test_a_trials_series_come_from_its_worker(sweep: Sweep) -> None:
     assert all(names <= trial or names == study for names in whole)
 
 
+@starts_ray
 def test_the_series_of_a_trial_end_with_it(sweep: Sweep) -> None:
     ended = wait_for(lambda: Ledger(sweep.folder).finished())
     shown = wait_for(lambda: (now := _shown(sweep)) and not now & ended and now)
     assert shown <= set(Ledger(sweep.folder).manifest()["asked"]) - ended
 
 
+@starts_ray
 @needs_prometheus
 def test_prometheus_finds_it_and_answers_every_panel(sweep: Sweep, tmp_path: Path) -> None:
     ended = Ledger(sweep.folder).finished()

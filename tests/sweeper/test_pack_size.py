@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from sweeper.options import RunOptions
 from sweeper.planning.missing import Work
-from sweeper.planning.pack_size import PACK_OUT_OF_SIGHT, pack_size
-from sweeper.run.record import RunOptions
-from sweeper.studies.base import StudyPlan
+from sweeper.planning.pack_size import CLUSTER_PACK, pack_size
+from sweeper.studies.base import Plan, Proposal, constant, settings_of
 from trainer import TrialSpec, data
 from trainer.step.memory import MAX_PACK
 
 
-def _size(device: str, layers: int = 32, **options: object) -> int:
+def _size(device: str, layers: int = 32, **options: Any) -> int:
     digits = data.load("digits")
     spec = TrialSpec(
         dataset="digits",
@@ -29,23 +29,31 @@ def _size(device: str, layers: int = 32, **options: object) -> int:
         steps=100,
     )
     specs = tuple(replace(spec, seed=seed) for seed in range(80))
-    plan = StudyPlan(study="pareto", datasets=(digits,), specs=specs, request={}, budget="--steps")
-    run = replace(RunOptions(folder=Path("s"), command="sweeper"), **options)
-    return pack_size(run, plan, Work(specs, specs), device=device, workers=2)
+    plan = Plan(
+        study="pareto",
+        folder="pareto-digits",
+        datasets=(digits,),
+        settings={"digits": settings_of(spec)},
+        request={},
+        budget="--steps",
+        propose=constant(specs),
+    )
+    work = Work(Proposal(specs), missing=specs)
+    return pack_size(RunOptions(**options), plan, work, device=device, workers=2)
 
 
-def test_it_is_what_was_asked_for_or_one_on_a_cpu() -> None:
+def test_the_size_is_what_was_asked_for_or_one_on_a_cpu() -> None:
     assert _size("cpu") == 1
     assert _size("cpu", pack=7) == 7
     assert _size("cuda", pack=7) == 7
 
 
-def test_on_the_gpus_of_a_cluster_it_is_fixed() -> None:
-    assert _size("cuda", address="auto") == PACK_OUT_OF_SIGHT
+def test_the_size_is_fixed_on_the_gpus_of_a_cluster() -> None:
+    assert _size("cuda", address="auto") == CLUSTER_PACK
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_this_machine_s_gpu_it_is_what_fits() -> None:
+def test_the_size_is_what_fits_on_this_machine_s_gpu() -> None:
     small, large = _size("cuda"), _size("cuda", layers=2**14)
     assert small == MAX_PACK
     assert 1 <= large <= MAX_PACK

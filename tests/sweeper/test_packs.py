@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import study
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, starts_ray, sweeper, wait_for
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.planning.packs import form_packs, parse_pack
+from sweeper.options import parse_pack
+from sweeper.planning.packs import form_packs
 from trainer import TrialSpec, UserError
 
 SHORT = ("run", "pareto", "--taus", "2..4", "--widths", "8,16", "--layers", "16", "--pack", "4")
@@ -49,7 +50,7 @@ def test_trials_of_a_kind_are_spread_evenly_over_the_workers() -> None:
         assert max(_sizes(packs)) <= most
 
 
-def test_only_trials_that_end_together_on_the_same_network_and_data_are_together() -> None:
+def test_a_pack_has_one_network_data_set_and_number_of_steps() -> None:
     changes: list[dict[str, Any]] = [
         {}, {"steps": 200}, {"layers": (8,)}, {"dataset": "mnist"}, {"objective": "geco"},
         {"batch_size": 32}, {"tau": 2.0}, {"width": 8}, {"learning_rate": 1e-2},
@@ -58,7 +59,7 @@ def test_only_trials_that_end_together_on_the_same_network_and_data_are_together
     assert sorted(_sizes(packs)) == [1, 1, 1, 1, 1, 4]
 
 
-def test_trials_of_like_width_lie_together() -> None:
+def test_trials_of_similar_width_are_packed_together() -> None:
     specs = [_spec(seed=seed, width=width) for seed in range(4) for width in (8, 32)]
     packs = form_packs(specs, most=4, workers=1)
     assert [{spec.width for spec in pack} for pack in packs] == [{8}, {32}]
@@ -72,11 +73,12 @@ def test_a_bad_pack_is_refused(text: str) -> None:
     assert parse_pack("16") == 16
 
 
+@starts_ray
 def test_a_study_of_packs_is_a_study_of_trials(tmp_path: Path) -> None:
     """By either backend: a row, curve, model and picture of each trial, of its own width."""
-    for folder, backend in (("local", LOCAL), ("ray", ("--workers", "1"))):
+    for run, folder, backend in ((here, "local", LOCAL), (sweeper, "ray", ("--workers", "1"))):
         command = (*SHORT, "--steps", "300", "--study", folder, *backend)
-        ran = sweeper(*command, "--json", cwd=tmp_path)
+        ran = run(*command, "--json", cwd=tmp_path)
         assert ran.returncode == 0, ran.stderr
         assert json.loads(ran.stdout)["run"]["trained"] == 6
     assert study.contents(tmp_path / "local") == study.contents(tmp_path / "ray")
@@ -89,13 +91,14 @@ def test_a_study_of_packs_is_a_study_of_trials(tmp_path: Path) -> None:
     assert run["pack"] == 4
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_pack_it_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "pareto-digits"
     command = (*SHORT, "--steps", "3000", *LOCAL)
     process = start(*command, "--checkpoint-seconds", "0.2", cwd=tmp_path)
     wait_for(lambda: len(list(folder.glob("checkpoints/*/*.safetensors"))) >= 3)
     kill_all(process)
-    ended = sweeper(*command, cwd=tmp_path)
+    ended = here(*command, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     rows = Ledger(folder).rows().to_pylist()
     assert len(rows) == 6
@@ -103,18 +106,18 @@ def test_killed_in_the_middle_of_a_pack_it_goes_on(tmp_path: Path) -> None:
     assert not list((folder / "checkpoints").iterdir())
 
 
-def test_of_a_pack_that_fails_each_trial_is_tried_alone(tmp_path: Path) -> None:
+def test_each_trial_of_a_pack_that_fails_is_tried_alone(tmp_path: Path) -> None:
     """A file lies where one of the trials wants to keep its checkpoints."""
     folder = tmp_path / "s"
     command = ("run", "pareto", "--taus", "2..4", "--layers", "16", "--steps", "200", *LOCAL,
                "--pack", "3", "--study", str(folder))  # fmt: skip
-    assert sweeper(*command, cwd=tmp_path).returncode == 0
+    assert here(*command, cwd=tmp_path).returncode == 0
     failing, *others = study.rows(folder)
     for kept in ("trials", "checkpoints"):
         for path in (folder / kept).iterdir():
             path.unlink()
     (folder / "checkpoints" / failing["trial_id"]).touch()
-    ran = sweeper(*command, cwd=tmp_path)
+    ran = here(*command, cwd=tmp_path)
     assert ran.returncode == 1, ran.stderr
     assert "a pack of 3 trials failed, each is tried alone: " in ran.stderr
     statuses = {row["trial_id"]: row["status"] for row in study.rows(folder)}

@@ -10,10 +10,13 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import study
 from study import kill_all, start, sweeper, wait_for
 
 from sweeper.ledger.ledger import Ledger
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 SMALL = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--workers", "2")
 LONG = ("run", "pareto", "--taus", "2,3", "--steps", "3000", "--layers", "16", "--workers", "2")

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 import study
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, wait_for
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.messages import Job
-from sweeper.worker.worker import Telling, record_failure, run_pack
+from sweeper.messages import Job, Pack
+from sweeper.options import RunOptions
+from sweeper.worker.worker import Reporter, record_failure, run_pack
 from trainer import TrialSpec
 
 LOCAL = ("--backend", "local", "--layers", "16")
@@ -35,12 +36,12 @@ def _json(ran: Any) -> dict[str, Any]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study of `LONG`, run without a disturbance."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    ran = sweeper(*LONG, cwd=folder)
+    ran = here(*LONG, cwd=folder)
     assert ran.returncode == 0, ran.stderr
     return folder / "studies" / "pareto-digits"
 
 
-def test_a_study_holds_all_that_the_contract_names(finished: Path) -> None:
+def test_a_study_holds_every_file_of_the_contract(finished: Path) -> None:
     ids = {row["trial_id"] for row in study.rows(finished)}
     assert len(ids) == 2
     for folder, ending in (
@@ -65,7 +66,7 @@ def test_the_same_command_again_trains_nothing(finished: Path, tmp_path: Path) -
     folder = shutil.copytree(finished, tmp_path / "s")
     before = {path: path.read_bytes() for path in (folder / "trials").iterdir()}
     command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
-    answer = _json(sweeper(*command, "--json", cwd=tmp_path))
+    answer = _json(here(*command, "--json", cwd=tmp_path))
     assert (answer["run"]["trained"], answer["run"]["reused"]) == (0, 2)
     assert {path: path.read_bytes() for path in (folder / "trials").iterdir()} == before
     assert len(json.loads((folder / "study.json").read_text())["runs"]) == 1
@@ -74,19 +75,21 @@ def test_the_same_command_again_trains_nothing(finished: Path, tmp_path: Path) -
 def test_asking_for_more_trains_only_what_is_missing(finished: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(finished, tmp_path / "s")
     command = ("run", "pareto", "--steps", "400", *LOCAL, "--study", str(folder), "--json")
-    wider = _json(sweeper(*command, "--taus", "2..4", cwd=tmp_path))
+    wider = _json(here(*command, "--taus", "2..4", cwd=tmp_path))
     assert (wider["run"]["trained"], wider["run"]["reused"]) == (1, 2)
-    seeded = _json(sweeper(*command, "--taus", "3", "--seeds", "2", cwd=tmp_path))
+    seeded = _json(here(*command, "--taus", "3", "--seeds", "2", cwd=tmp_path))
     assert (seeded["run"]["trained"], seeded["run"]["reused"]) == (1, 1)
     assert len(study.rows(folder)) == 4
-    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    told = _json(here("status", str(folder), "--json", cwd=tmp_path))
     assert (told["finished"], told["asked"]) == (4, 4)
     assert "have not finished" not in (folder / "report" / "report.html").read_text()
     request = json.loads((folder / "study.json").read_text())["request"]
     assert request == {"taus": [2.0, 3.0, 4.0], "widths": [16], "seeds": [0, 1]}
 
 
-def test_a_study_of_the_first_schema_is_gone_on_with(finished: Path, tmp_path: Path) -> None:
+def test_a_study_of_the_first_schema_is_upgraded_and_widened(
+    finished: Path, tmp_path: Path
+) -> None:
     """It had the setting of its only data set beside that one's name."""
     folder = shutil.copytree(finished, tmp_path / "s")
     manifest = json.loads((folder / "study.json").read_text())
@@ -94,12 +97,12 @@ def test_a_study_of_the_first_schema_is_gone_on_with(finished: Path, tmp_path: P
     del manifest["waiting"]
     old = {"schema_version": 1, "dataset": dataset, "setting": {"dataset": dataset, **setting}}
     (folder / "study.json").write_text(json.dumps(manifest | old))
-    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    told = _json(here("status", str(folder), "--json", cwd=tmp_path))
     assert (told["datasets"], told["finished"], told["asked"]) == (["digits"], 2, 2)
     command = ("run", "pareto", "--taus", "2..4", *LOCAL, "--study", str(folder), "--json")
-    refused = sweeper(*command, "--steps", "500", cwd=tmp_path)
+    refused = here(*command, "--steps", "500", cwd=tmp_path)
     assert "steps = 400, asked for 500" in refused.stderr
-    wider = _json(sweeper(*command, "--steps", "400", cwd=tmp_path))
+    wider = _json(here(*command, "--steps", "400", cwd=tmp_path))
     assert (wider["run"]["trained"], wider["run"]["reused"]) == (1, 2)
     manifest = json.loads((folder / "study.json").read_text())
     assert manifest["schema_version"] == 2
@@ -109,12 +112,13 @@ def test_a_study_of_the_first_schema_is_gone_on_with(finished: Path, tmp_path: P
 
 def test_another_question_in_the_same_folder_is_refused(finished: Path, tmp_path: Path) -> None:
     command = ("run", "pareto", "--taus", "2", *LOCAL, "--study", str(finished))
-    ran = sweeper(*command, "--steps", "500", cwd=tmp_path)
+    ran = here(*command, "--steps", "500", cwd=tmp_path)
     assert ran.returncode == 2
     assert ran.stderr.count("\n") == 1
     assert "steps = 400, asked for 500" in ran.stderr
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -129,13 +133,14 @@ def test_a_run_killed_in_the_middle_ends_as_if_it_had_not_been(
             )
         )
         kill_all(process)
-    ended = sweeper(*LONG, cwd=tmp_path)
+    ended = here(*LONG, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert study.contents(folder) == study.contents(undisturbed)
     outcomes = [run["outcome"] for run in json.loads((folder / "study.json").read_text())["runs"]]
     assert outcomes == ["killed", "killed", "done"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_saves_its_state_and_says_how_to_go_on(
     number: signal.Signals, undisturbed: Path, tmp_path: Path
@@ -151,7 +156,7 @@ def test_interrupted_it_saves_its_state_and_says_how_to_go_on(
     assert "sweeper run pareto --taus 2,3 --steps 3000" in stderr
     assert list(folder.glob("checkpoints/*/*.safetensors"))
     assert json.loads((folder / "study.json").read_text())["runs"][-1]["outcome"] == "interrupted"
-    ended = sweeper(*LONG, cwd=tmp_path)
+    ended = here(*LONG, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert study.contents(folder) == study.contents(undisturbed)
 
@@ -169,7 +174,7 @@ def test_a_trial_that_raises_is_recorded_and_does_not_stop_the_others(
     (folder / "checkpoints").mkdir()
     obstacle = folder / "checkpoints" / failing
     obstacle.touch()
-    ran = sweeper(*command, cwd=tmp_path)
+    ran = here(*command, cwd=tmp_path)
     assert ran.returncode == 1, ran.stderr
     assert "failed: " in ran.stderr
     statuses = {row["trial_id"]: row["status"] for row in study.rows(folder)}
@@ -177,7 +182,7 @@ def test_a_trial_that_raises_is_recorded_and_does_not_stop_the_others(
     assert "failed" not in statuses.values()
     assert len(statuses) == 1
     obstacle.unlink()
-    again = sweeper(*command, cwd=tmp_path)
+    again = here(*command, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert study.rows(folder) == study.rows(finished)
 
@@ -187,7 +192,7 @@ def test_a_damaged_row_is_trained_again(finished: Path, tmp_path: Path) -> None:
     row = next((folder / "trials").iterdir())
     row.write_bytes(row.read_bytes()[:100])
     command = ("run", "pareto", "--taus", "2,3", "--steps", "400", *LOCAL, "--study", str(folder))
-    ran = sweeper(*command, cwd=tmp_path)
+    ran = here(*command, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "cannot be read; what it held is trained again" in ran.stderr
     assert study.contents(folder) == study.contents(finished)
@@ -205,7 +210,7 @@ def test_a_trial_alone_is_the_trial_of_the_study(finished: Path) -> None:
     assert alone["open_gates"] == row["open_gates"]
 
 
-def test_what_is_recorded_is_neither_trained_again_nor_overwritten(
+def test_a_recorded_trial_is_neither_trained_again_nor_overwritten(
     finished: Path, tmp_path: Path
 ) -> None:
     """As when a worker dies after recording its trial, before it could say so."""
@@ -213,20 +218,22 @@ def test_what_is_recorded_is_neither_trained_again_nor_overwritten(
     ledger = Ledger(folder)
     spec = TrialSpec.from_json(ledger.rows()["spec"][0].as_py())
     before = study.contents(folder)
-    job = Job(study="pareto", folder=str(folder), device="cpu")
+    pack = Pack((spec,), {})
+    options = RunOptions(device="cpu")
+    job = Job(study="pareto", folder=str(folder), datasets={}, options=options)
 
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
-    told: list[float] = []
-    telling = Telling(
+    seconds: list[float] = []
+    reporter = Reporter(
         progress=never,
-        finished=lambda spec, outcome: told.append(outcome.seconds),
+        ended=lambda spec, outcome: seconds.append(outcome.seconds),
         should_stop=lambda: False,
     )
-    run_pack([spec], job, telling)
-    assert told == [0]
-    assert record_failure(spec, job, "its worker died") is not None
+    run_pack(pack, job, reporter)
+    assert seconds == [0]
+    assert record_failure(spec, pack, job, "its worker died") is not None
     assert study.contents(folder) == before
 
 
@@ -235,8 +242,8 @@ def test_a_study_that_was_killed_says_so(undisturbed: Path, tmp_path: Path) -> N
     manifest = json.loads((folder / "study.json").read_text())
     manifest["runs"][-1]["outcome"] = "running"
     (folder / "study.json").write_text(json.dumps(manifest))
-    told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+    told = _json(here("status", str(folder), "--json", cwd=tmp_path))
     assert told["last_run"]["outcome"] == "killed"
     with Ledger(folder).locked():
-        told = _json(sweeper("status", str(folder), "--json", cwd=tmp_path))
+        told = _json(here("status", str(folder), "--json", cwd=tmp_path))
     assert told["last_run"]["outcome"] == "running"

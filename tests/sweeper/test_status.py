@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study import kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, sweeper, wait_for
 
+from sweeper.ledger.attempts import begin_attempt
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.unfinished import Saved, read_saved
-from sweeper.messages import Job
-from sweeper.status import read_status, seconds_to_go
-from sweeper.worker.worker import begin_attempt, record_failure
-from trainer.spec import TrialSpec
+from sweeper.ledger.unfinished import Unfinished, read_unfinished
+from sweeper.messages import Job, Pack
+from sweeper.options import RunOptions
+from sweeper.status import Pace, read_status, seconds_to_go
+from sweeper.worker.worker import record_failure
 
 STUDY = Path("studies") / "pareto-digits"
 RUN = ("run", "pareto", "--taus", "2,3,4", "--layers", "16", "--backend", "local")
@@ -31,14 +32,14 @@ SHORT = (*RUN, "--steps", "1500", "--checkpoint-seconds", "0.2")
 
 
 def _status(folder: Path) -> dict[str, Any]:
-    told = sweeper("status", str(folder), "--json", cwd=folder.parent)
+    told = here("status", str(folder), "--json", cwd=folder.parent)
     assert told.returncode == 0, told.stderr
     answer: dict[str, Any] = json.loads(told.stdout)
     return answer
 
 
 def _checkpoints(folder: Path) -> bool:
-    return any(saved.point for saved in read_saved(Ledger(folder)))
+    return any(saved.point for saved in read_unfinished(Ledger(folder)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     return cwd / STUDY, told
 
 
-def test_a_study_that_runs_says_which_trials_it_trains(killed: tuple[Path, dict[str, Any]]) -> None:
+def test_status_of_a_run_names_the_trials_in_training(killed: tuple[Path, dict[str, Any]]) -> None:
     folder, told = killed
     assert told["in_use"]
     assert told["last_run"]["outcome"] == "running"
@@ -73,7 +74,7 @@ def test_a_study_that_runs_says_which_trials_it_trains(killed: tuple[Path, dict[
     assert datetime.fromisoformat(told["last_run"]["started_at"]) < sign < datetime.now(UTC)
 
 
-def test_a_study_that_was_killed_says_what_was_interrupted(
+def test_status_of_a_killed_run_names_the_interrupted_trials(
     killed: tuple[Path, dict[str, Any]],
 ) -> None:
     folder, before = killed
@@ -84,14 +85,14 @@ def test_a_study_that_was_killed_says_what_was_interrupted(
     (trial,) = told["interrupted"]
     assert trial["trial_id"] == before["running"][0]["trial_id"]
     assert trial["step"] >= before["running"][0]["step"]
-    shown = sweeper("status", str(folder), cwd=folder.parent).stdout
+    shown = here("status", str(folder), cwd=folder.parent).stdout
     assert "0 of 3 trials done, 1 interrupted, 2 waiting" in shown
     assert re.search(r"about .* to go once it is run again; last sign of life .* ago", shown)
     assert f"{trial['step']:,} of 100,000" in shown
     assert "last run: killed, started 20" in shown
 
 
-def test_what_an_earlier_run_began_is_not_running_before_its_turn(
+def test_a_trial_of_an_earlier_run_counts_as_interrupted_until_it_is_begun_again(
     killed: tuple[Path, dict[str, Any]],
 ) -> None:
     """As between the start of the run that goes on and the start of its workers."""
@@ -111,14 +112,17 @@ def test_what_an_earlier_run_began_is_not_running_before_its_turn(
     assert (len(status.running), len(status.interrupted), status.waiting) == (0, 1, 2)
 
 
-def test_watching_what_does_not_run_shows_it_and_ends(killed: tuple[Path, dict[str, Any]]) -> None:
+def test_watching_a_study_that_does_not_run_shows_it_and_ends(
+    killed: tuple[Path, dict[str, Any]],
+) -> None:
     folder, _ = killed
-    watched = sweeper("status", str(folder), "--watch", cwd=folder.parent)
+    watched = here("status", str(folder), "--watch", cwd=folder.parent)
     assert watched.returncode == 0
     assert watched.stdout.count("trials done") == 1
 
 
-def test_watching_tells_each_change_and_ends_with_the_run(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_watching_prints_each_change_and_ends_with_the_run(tmp_path: Path) -> None:
     process = start(*SHORT, cwd=tmp_path)
     folder = tmp_path / STUDY
     wait_for(lambda: _checkpoints(folder))
@@ -135,6 +139,7 @@ def test_watching_tells_each_change_and_ends_with_the_run(tmp_path: Path) -> Non
     assert "\x1b" not in watched.stdout
 
 
+@pytest.mark.slow
 def test_watching_in_a_terminal_redraws_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     process = start(*LONG, cwd=tmp_path)
     folder = tmp_path / STUDY
@@ -167,63 +172,63 @@ def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
 ) -> None:
     folder = shutil.copytree(killed[0], tmp_path / "s")
     ledger = Ledger(folder)
-    (saved,) = read_saved(ledger)
+    (saved,) = read_unfinished(ledger)
     assert saved.spec is not None
-    record_failure(saved.spec, Job(study="pareto", folder=str(folder)), "OSError: no space left")
+    job = Job(study="pareto", folder=str(folder), datasets={}, options=RunOptions())
+    record_failure(saved.spec, Pack((saved.spec,), {}), job, "OSError: no space left")
     told = read_status(ledger)
     assert (told.finished, told.failed, told.waiting) == (0, 1, 2)
     assert (told.running, told.interrupted) == ((), ())
+    assert told.seconds_to_go is None  # a failed trial has no length to go by
     begin_attempt(ledger, saved.spec)
     told = read_status(ledger)
     assert (told.finished, told.failed, told.waiting) == (0, 0, 2)
     assert [(each.trial_id, each.attempts) for each in told.interrupted] == [(saved.trial_id, 2)]
 
 
-def _spec(**changes: Any) -> TrialSpec:
-    fields: dict[str, Any] = {
-        "dataset": "digits", "dataset_sha256": "ab" * 32, "architecture": "dense", "layers": (8,),
-        "tau": 1.0, "width": 16, "seed": 0, "steps": 1000,
-    }  # fmt: skip
-    return TrialSpec(**fields | changes)
-
-
-def _begun(step: int, seconds: float | None, spec: TrialSpec | None = None) -> Saved:
+def _unfinished(step: int, seconds: float | None) -> Unfinished:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     point = None if seconds is None else {"step": float(step), "seconds": seconds}
-    return Saved(
-        trial_id="a", spec=spec, began=moment, attempts=1, step=step, point=point, seen=moment
+    return Unfinished(
+        trial_id="a", spec=None, began=moment, attempts=1, step=step, point=point, saved_at=moment
     )
 
 
-def test_what_is_to_go_is_not_said_where_nothing_is_known() -> None:
+def test_a_trial_s_pace_is_that_of_its_newest_point() -> None:
+    assert _unfinished(500, 6.0).seconds_per_step == 6 / 500
+    assert _unfinished(500, None).seconds_per_step is None
+    assert _unfinished(0, 6.0).seconds_per_step is None
+
+
+UNKNOWN = Pace(step=0, steps=1000, seconds_per_step=None)
+HALF = Pace(step=500, steps=1000, seconds_per_step=0.012)  # 12 s in all
+
+
+def test_no_eta_where_nothing_is_known() -> None:
     assert seconds_to_go([], 3, [], workers=2) is None
-    assert seconds_to_go([_begun(0, None, _spec())], 3, [], workers=2) is None
-    failed = {"seconds": float("nan")}
-    assert seconds_to_go([], 3, [failed, {"seconds": None}], workers=2) is None
+    assert seconds_to_go([UNKNOWN], 3, [], workers=2) is None
 
 
-def test_what_is_to_go_by_the_trials_that_ended_and_those_that_have_begun() -> None:
-    ended = [{"seconds": 10.0}, {"seconds": 30.0}]
+def test_eta_uses_finished_and_running_trials() -> None:
+    ended = [10.0, 30.0]
     assert seconds_to_go([], 0, ended, workers=2) == 0
     assert seconds_to_go([], 4, ended, workers=2) == 4 * 20 / 2
-    half = _begun(500, 6.0, _spec())  # 12 s in all
-    assert seconds_to_go([half], 0, ended, workers=2) == 6
-    assert seconds_to_go([half, half], 3, ended, workers=2) == (6 + 6 + 3 * 20) / 2
-    assert seconds_to_go([half], 3, [], workers=1) == 6 + 3 * 12
-    unknown = _begun(0, None, _spec())
-    assert seconds_to_go([unknown], 1, ended, workers=1) == 20 + 20
+    assert seconds_to_go([HALF], 0, ended, workers=2) == 6
+    assert seconds_to_go([HALF, HALF], 3, ended, workers=2) == (6 + 6 + 3 * 20) / 2
+    assert seconds_to_go([HALF], 3, [], workers=1) == 6 + 3 * 12
+    assert seconds_to_go([UNKNOWN], 1, ended, workers=1) == 20 + 20
 
 
 def test_a_trial_begun_by_an_older_version_is_named_by_its_id(
     killed: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(killed[0], tmp_path / "s")
-    (saved,) = read_saved(Ledger(folder))
+    (saved,) = read_unfinished(Ledger(folder))
     path = folder / "checkpoints" / saved.trial_id / "attempt.json"
     attempt = json.loads(path.read_text())
     del attempt["spec"]
     path.write_text(json.dumps(attempt))
-    shown = sweeper("status", str(folder), cwd=tmp_path)
+    shown = here("status", str(folder), cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert f"{saved.trial_id}" in shown.stdout
 
@@ -232,21 +237,21 @@ def test_a_damaged_checkpoint_still_has_a_step(
     killed: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(killed[0], tmp_path / "s")
-    (before,) = read_saved(Ledger(folder))
+    (before,) = read_unfinished(Ledger(folder))
     newest = max((folder / "checkpoints" / before.trial_id).glob("*.safetensors"))
     newest.write_bytes(newest.read_bytes()[:100])
-    (saved,) = read_saved(Ledger(folder))
+    (saved,) = read_unfinished(Ledger(folder))
     assert (saved.step, saved.point) == (before.step, None)
-    assert "1 interrupted" in sweeper("status", str(folder), cwd=tmp_path).stdout
+    assert "1 interrupted" in here("status", str(folder), cwd=tmp_path).stdout
 
 
 def test_watching_as_json_is_refused(finished: Path) -> None:
-    ran = sweeper("status", str(finished), "--watch", "--json", cwd=finished.parent)
+    ran = here("status", str(finished), "--watch", "--json", cwd=finished.parent)
     assert ran.returncode == 2
-    assert ran.stderr == "error: --json tells once; leave --watch away\n"
+    assert ran.stderr == "error: --json prints once; leave --watch away\n"
 
 
-def test_what_is_damaged_among_the_checkpoints_is_passed_over(
+def test_damaged_checkpoints_are_left_out_of_the_status(
     killed: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(killed[0], tmp_path / "s")

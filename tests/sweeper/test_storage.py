@@ -15,9 +15,10 @@ from typing import Any
 
 import pyarrow.fs as pafs
 import pytest
-from study import free_port, rows, sweeper, wait_for
+from study import free_port, here, rows, wait_for
 
-from sweeper.ledger.ledger import Ledger, lock
+from sweeper.ledger import lock
+from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.storage import RemoteFolder, open_folder
 from trainer.errors import UserError
 from trainer.files import Folder, LocalFolder
@@ -32,7 +33,7 @@ S3 = {
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """A bucket on a server that speaks S3's protocol, in a process of its own; gives its URI."""
+    """A bucket on a server that speaks S3's protocol, in a process of its own; returns its URI."""
     pytest.importorskip("moto", reason="moto[server,s3] is not installed")
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -63,7 +64,7 @@ def bucket() -> Iterator[str]:
         server.wait()
 
 
-@pytest.fixture(params=["local", "moved", "s3"])
+@pytest.fixture(params=["local", "moved", pytest.param("s3", marks=pytest.mark.slow)])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     """An empty folder: here; on storage where files are moved into place; on S3."""
     if request.param == "local":
@@ -124,6 +125,7 @@ def elsewhere(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     return open_folder(bucket).folder(tmp_path.name)
 
 
+@pytest.mark.slow
 def test_a_lease_that_nobody_renews_is_taken_over(elsewhere: Folder) -> None:
     elsewhere.write("lock", json.dumps({"holder": "process 1 on gone", "token": "x"}).encode())
     with lock.held(elsewhere):
@@ -131,6 +133,7 @@ def test_a_lease_that_nobody_renews_is_taken_over(elsewhere: Folder) -> None:
         assert f"process {os.getpid()} on" in elsewhere.read("lock").decode()
 
 
+@pytest.mark.slow
 def test_who_comes_second_on_storage_without_locks_is_told(elsewhere: Folder) -> None:
     """Two at the same moment: at most one gets it, and the other is told by whom it is held."""
     outcomes: list[str] = []
@@ -159,6 +162,7 @@ def test_storage_of_no_known_kind_is_refused() -> None:
         open_folder("nowhere://x")
 
 
+@pytest.mark.slow
 def test_a_study_on_s3_goes_on_where_it_was(bucket: str, tmp_path: Path) -> None:
     """Run, widened, run again, told about and reported, all on S3, as it is on a disk."""
     common = ("--steps", "60", "--layers", "16", "--backend", "local")
@@ -166,7 +170,7 @@ def test_a_study_on_s3_goes_on_where_it_was(bucket: str, tmp_path: Path) -> None
     there = f"{place}/{tmp_path.name}{question}{options}"
 
     def run(taus: str, study: str) -> Any:
-        return sweeper(
+        return here(
             "run", "pareto", "--taus", taus, *common, "--study", study, "--json", cwd=tmp_path
         )
 
@@ -174,13 +178,13 @@ def test_a_study_on_s3_goes_on_where_it_was(bucket: str, tmp_path: Path) -> None
     for done, trained in ((first, 1), (wider, 1), (again, 0)):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["run"]["trained"] == trained
-    here = run("2,3", "here")
-    assert here.returncode == 0
+    local = run("2,3", "here")
+    assert local.returncode == 0
     ledger = Ledger(there)
     assert rows(there) == rows(tmp_path / "here")
     assert ledger.checkpoints.names() == []
     assert {"report.html", "trials.csv", "front.svg"} <= set(ledger.report.names())
-    status = sweeper("status", there, cwd=tmp_path)
+    status = here("status", there, cwd=tmp_path)
     assert "2 of 2 trials done" in status.stdout
-    report = sweeper("report", there, cwd=tmp_path)
+    report = here("report", there, cwd=tmp_path)
     assert report.stdout.startswith(f"{place}/{tmp_path.name}/report/report.html")

@@ -85,12 +85,16 @@ class StudyMetrics:
                     if self._statuses[spec.trial_id] == TRAINING:  # the others have ended
                         self._statuses[spec.trial_id] = WAITING
 
+    def counts(self) -> Counter[str]:
+        """Count the trials by status."""
+        return Counter(self._statuses.values())
+
     def export(self) -> None:
         """Set the gauge, if it is time."""
         if time.monotonic() < self._next_export:
             return
         self._next_export = time.monotonic() + EXPORT_SECONDS
-        counts = Counter(self._statuses.values())
+        counts = self.counts()
         for status in STATUSES:
             self._trials.set(counts[status], {"study": self._study, "status": status})
 
