@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from sweeper.backends.base import TRIALS_PER_GPU, Backend
 from sweeper.environment import cores
 from sweeper.planning.compilation import check_compile
-from sweeper.run.record import RunOptions
 from trainer.errors import UserError, unknown_name
 from trainer.hardware import choose_device
+
+if TYPE_CHECKING:  # a worker comes here first, and would go round in a circle
+    from sweeper.run.record import RunOptions
 
 OnLost: TypeAlias = Callable[[str], None]
 

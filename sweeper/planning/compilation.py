@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sweeper.planning.missing import Work
-from sweeper.run.record import RunOptions
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
+
+if TYPE_CHECKING:  # a worker comes here first, and would go round in a circle
+    from sweeper.planning.missing import Work
+    from sweeper.run.record import RunOptions
 
 CHOICES: dict[str, bool | None] = {"auto": None, "on": True, "off": False}
 
