@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json as json_format
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from sweeper.cli.main import EXIT_FAILED, typed_command
 from sweeper.ledger.ledger import Ledger
 from sweeper.options import RunningOptions, spread_options
 from sweeper.planning.compilation import parse_compile
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 
 STUDIES_FOLDER = Path("studies")
 
-EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-
-
-def typed_command() -> str:
-    """Give the command line as it was typed, to be typed again."""
-    return shlex.join(["sweeper", *sys.argv[1:]])
 
 
 def progress_console() -> Console:

@@ -10,6 +10,7 @@ from typing import Any
 from sweeper.environment import git_commit, hardware, package_versions
 from sweeper.ledger.ledger import Ledger, now
 from sweeper.planning.missing import Work, widened
+from sweeper.run.parent import tell_parent
 from sweeper.studies.base import StudyPlan
 
 RUNNING = "running"
@@ -84,6 +85,7 @@ class RunRecord:
             "waiting": before.get("waiting", []),
             "runs": [*runs, self._entry],
         }
+        tell_parent(folder=ledger.folder.address, started_at=self._entry["started_at"])
 
     def open(self, *, device: str, workers: int, pack: int) -> None:
         """Write the entry of a run that begins."""
