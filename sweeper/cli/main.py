@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from sweeper.run.interruption import EXIT_INTERRUPTED
+from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.supervisor import Loss, supervise
 
 EXIT_FAILED = 1
@@ -43,7 +43,8 @@ def report_loss(loss: Loss) -> int:
     from sweeper.run.lost import close_lost_run
     from trainer.errors import UserError
 
-    if sys.stderr.isatty():
+    release_dead_terminal()
+    if sys.stderr is not None and sys.stderr.isatty():
         print("\x1b[?25h", file=sys.stderr)  # the live table had hidden the cursor
     if not (loss.facts or loss.told_to_stop):
         why = f": {loss.raw_text}" if loss.raw_text else ""

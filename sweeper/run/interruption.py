@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +25,17 @@ def stop_signals() -> tuple[signal.Signals, ...]:
     """Return the signals that stop a run; SIGHUP is not one of them under `nohup`."""
     hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGINT, signal.SIGTERM, *hung_up)
+
+
+def release_dead_terminal() -> None:
+    """Have what is written to a terminal that has been closed go nowhere, rather than raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.isatty():
+            continue
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
 
 
 class Interruption:
@@ -58,6 +72,8 @@ class Interruption:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            release_dead_terminal()
         # Who signals a whole tree of processes, as `ray job stop` does, means one signal, though
         # it comes to this process and once more through its parent.
         self._heard += 1

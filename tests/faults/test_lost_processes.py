@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import study
 from faults import OFTEN, RAY, checkpoints
-from processes import processes_of, workers_of
+from processes import driver_of, processes_of, workers_of
 from study import start, sweeper, wait_for
 
 from sweeper.ledger.lock import holder
@@ -81,7 +81,7 @@ def test_a_signal_to_every_process_saves_or_leaves(tmp_path: Path) -> None:
 
 def test_the_process_that_leads_a_run_may_be_killed(tmp_path: Path) -> None:
     process = _training(LONG, tmp_path)
-    os.kill(_leader(process), signal.SIGKILL)
+    os.kill(driver_of(process.pid), signal.SIGKILL)
     run = _is_interrupted(process, tmp_path, 10)
     assert (run["outcome"], run["lost"]) == ("interrupted", "SIGKILL")
 
@@ -118,12 +118,6 @@ def _find(process: subprocess.Popen[str], victim: str) -> int:
     titles = processes_of(process.pid)
     (found,) = [number for number, title in titles.items() if TITLES[victim] in title]
     return found
-
-
-def _leader(process: subprocess.Popen[str]) -> int:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 1
-    return int(children[0])
 
 
 def _is_interrupted(process: subprocess.Popen[str], cwd: Path, seconds: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from textwrap import indent
 import pytest
 from study import wait_for
 
-from sweeper.cli.main import needs_supervision
+from sweeper.cli.main import needs_supervision, report_loss
+from sweeper.ledger.ledger import Ledger
+from sweeper.run.lost import close_lost_run
+from sweeper.run.supervisor import Loss
 
 PROGRAM = """
 import ctypes, os, signal, subprocess, sys, threading, time
@@ -249,6 +253,25 @@ def test_in_a_terminal_it_writes_and_ctrl_c_reaches_it() -> None:
     os.close(theirs)
 
 
+def test_a_run_whose_terminal_is_closed_stops_as_at_any_signal() -> None:
+    """What it says then, nobody can read, and writing it fails."""
+    ours, theirs = pty.openpty()
+    process = begin(
+        INTERRUPTED.replace('"stop", flush=True', '"stop", file=sys.stderr').replace(
+            "while True:", "while not interruption.stop.is_set():"
+        )
+        + "\nprint('saved')",
+        "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)",
+        stdin=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    ready(process)
+    os.close(ours)
+    assert process.communicate(timeout=60)[0] == "saved\n"
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("command", "needed"),
     [
@@ -264,6 +287,46 @@ def test_in_a_terminal_it_writes_and_ctrl_c_reaches_it() -> None:
 )
 def test_only_runs_on_ray_are_supervised(command: str, needed: bool) -> None:
     assert needs_supervision(command.split()) is needed
+
+
+@pytest.mark.parametrize(
+    ("told_to_stop", "code", "words"),
+    [
+        (False, 1, "error: ended by SIGILL before the run began: raw text\n"),
+        (True, 130, "run the same command again:\n  sweeper run pareto\n"),
+    ],
+)
+def test_what_dies_before_its_run_began_is_an_error_unless_it_was_stopped(
+    told_to_stop: bool,
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["sweeper", "run", "pareto"])
+    loss = Loss("SIGILL", "raw text", told_to_stop=told_to_stop, facts={})
+    assert report_loss(loss) == code
+    assert capsys.readouterr().err.endswith(words)
+
+
+def test_only_the_last_run_is_closed_and_only_if_it_has_not_ended(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "s")
+    ledger = Ledger(folder)
+    ended = ledger.manifest()
+    (run,) = ended["runs"]
+    close_lost_run(str(folder), run["started_at"], "SIGKILL")
+    assert ledger.manifest() == ended
+    begun = run | {"started_at": "then", "finished_at": None, "outcome": "running"}
+    ledger.write_manifest(ended | {"runs": [run, begun, begun | {"started_at": "now"}]})
+    close_lost_run(str(folder), "then", "SIGKILL")
+    assert [run["outcome"] for run in ledger.manifest()["runs"]] == ["done", "running", "running"]
+    close_lost_run(str(folder), "now", "SIGKILL")
+    last = ledger.manifest()["runs"][-1]
+    assert (last["outcome"], last["lost"]) == ("interrupted", "SIGKILL")
+    close_lost_run(str(tmp_path / "nowhere"), "now", "SIGKILL")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_the_parent_imports_little() -> None:
