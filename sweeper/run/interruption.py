@@ -50,6 +50,7 @@ class Interruption:
         self.stop = threading.Event()
         self._signals = stop_signals()
         self._heard = 0
+        self._counted = 0
         self._on_stop = on_stop
         self._deadline = threading.Timer(GRACE_SECONDS, on_stuck)
         self._deadline.daemon = True
@@ -77,10 +78,13 @@ class Interruption:
         # Who signals a whole tree of processes, as `ray job stop` does, means one signal, though
         # it comes to this process and once more through its parent.
         self._heard += 1
-        if (signals_passed_on() or self._heard) > 1:
-            raise KeyboardInterrupt
-        if self.stop.is_set():
+        signals = signals_passed_on() or self._heard
+        if signals <= self._counted:
             return
-        self.stop.set()
-        self._on_stop()
-        self._deadline.start()
+        self._counted = signals
+        if not self.stop.is_set():
+            self.stop.set()
+            self._on_stop()
+            self._deadline.start()
+        if signals > 1:
+            raise KeyboardInterrupt

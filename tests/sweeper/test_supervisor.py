@@ -300,13 +300,13 @@ def test_what_dies_before_its_run_began_is_an_error_unless_it_was_stopped(
     told_to_stop: bool,
     code: int,
     words: str,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["sweeper", "run", "pareto"])
     loss = Loss("SIGILL", "raw text", told_to_stop=told_to_stop, facts={})
     assert report_loss(loss) == code
-    assert capsys.readouterr().err.endswith(words)
+    assert capfd.readouterr().err.endswith(words)
 
 
 def test_only_the_last_run_is_closed_and_only_if_it_has_not_ended(
