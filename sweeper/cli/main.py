@@ -20,9 +20,13 @@ EXIT_FAILED = 1
 
 def main() -> None:
     """Run the command line."""
-    if needs_supervision(sys.argv[1:]):
+    if not needs_supervision(sys.argv[1:]):
+        _run_app()
+        return
+    try:
         sys.exit(supervise(_run_app, report_loss))
-    _run_app()
+    except KeyboardInterrupt:  # the run was lost, and its storage may not answer
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def typed_command() -> str:
@@ -50,14 +54,14 @@ def report_loss(loss: Loss) -> int:
         why = f": {loss.raw_text}" if loss.raw_text else ""
         print(f"error: ended by {loss.reason} before the run began{why}", file=sys.stderr)
         return EXIT_FAILED
-    if loss.facts:
-        with contextlib.suppress(OSError, UserError):  # as good as killed, which shows as well
-            close_lost_run(**loss.facts, reason=f"{loss.reason}\n{loss.raw_text}".strip())
     print(
         f"interrupted, with the run's own process gone ({loss.reason}): trials go on from "
         f"their last checkpoints; run the same command again:\n  {typed_command()}",
         file=sys.stderr,
     )
+    if loss.facts:
+        with contextlib.suppress(OSError, UserError):  # as good as killed, which shows as well
+            close_lost_run(**loss.facts, reason=f"{loss.reason}\n{loss.raw_text}".strip())
     return EXIT_INTERRUPTED
 
 

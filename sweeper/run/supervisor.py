@@ -66,8 +66,7 @@ def supervise(work: Callable[[], object], on_loss: Callable[[Loss], int]) -> int
             _detach(link, raw_text)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             _do(work)
-        with contextlib.suppress(PermissionError):  # it leads its group, and is past an exec
-            os.setpgid(child, child)  # as the child does: whichever is first
+        os.setpgid(child, child)  # as the child does: whichever is first
         os.close(link.messages[1])
         _pass_signals_on(child, link, awaited)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left

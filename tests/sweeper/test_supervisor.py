@@ -169,8 +169,8 @@ def stop():
     print("stop", flush=True)
 interruption = Interruption(stop, stop)
 with interruption.watching():
-    print("ready", os.getpid(), flush=True)
     try:
+        print("ready", os.getpid(), flush=True)
         while True:
             signal.pause()
     except KeyboardInterrupt:
