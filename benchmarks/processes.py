@@ -16,6 +16,16 @@ def workers_of(run: int) -> list[int]:
     ]
 
 
+def driver_of(run: int) -> int:
+    """Return the process that leads a run: the command's child if the run is on Ray.
+
+    Args:
+        run: the command's process.
+    """
+    children = (Path("/proc") / str(run) / "task" / str(run) / "children").read_text().split()
+    return int(children[0]) if children else run
+
+
 def processes_of(run: int) -> dict[int, str]:
     """Return the processes of a run's session, with how they were called."""
     found = {}

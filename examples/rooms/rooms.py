@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scenes import ANGLES, SCALES, SIDE, scenes
 from solids import SOLIDS
 
-from sweeper.cli.app import main
+from sweeper.cli.main import main
 from trainer.data import DATASETS, DatasetInfo
 from trainer.data.base import Images
 from trainer.data.labels import Labels
