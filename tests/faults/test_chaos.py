@@ -36,7 +36,9 @@ def test_a_sweep_that_is_killed_at_random_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("fault", ["lost", "changed"])
-def test_the_auditor_notices_a_row_that_is_lost_or_changed(fault: str, finished: Path, tmp_path: Path) -> None:
+def test_the_auditor_notices_a_row_that_is_lost_or_changed(
+    fault: str, finished: Path, tmp_path: Path
+) -> None:
     folder = shutil.copytree(finished, tmp_path / "s")
     witness = Witness(folder)
     witness.look()
