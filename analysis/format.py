@@ -1,4 +1,4 @@
-"""How reports write numbers: as many digits as mean something, a dash where there is none."""
+"""How reports write numbers: with significant digits only, and a dash where there is none."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from jinja2 import Undefined
 from sweeper.ledger import units
 
 NOTHING = "–"
-MOST_DECIMALS = 3
-HUGE = 1e6
-"""From here on, what is not counted is written as a power of ten."""
+MAX_DECIMALS = 3
+MIN_POWER_OF_TEN = 1e6
+"""From here up, what is not counted is written as a power of ten."""
 
 
 def number(value: Any) -> str:
-    """Write a number with three digits, a whole one with all it has; a dash for None and NaN."""
+    """Write a number with three digits, a whole one with all of them; a dash for None and NaN."""
     if _is_nothing(value):
         return NOTHING
     if isinstance(value, int):
         return f"{value}"
     whole = _is_whole(value) or abs(value) >= 1000
-    return f"{value:.0f}" if whole and abs(value) < HUGE else f"{value:.3g}"
+    return f"{value:.0f}" if whole and abs(value) < MIN_POWER_OF_TEN else f"{value:.3g}"
 
 
 def count(value: Any) -> str:
-    """Write how many there are, whole also where pandas keeps counts as floats."""
+    """Write a count as a whole number, also where pandas keeps it as a float."""
     return NOTHING if _is_nothing(value) else f"{value:.0f}"
 
 
 def aligned(values: Iterable[Any]) -> Callable[[Any], str]:
-    """Give how to write the numbers of a column, so that their decimal points line up.
+    """Return a function that writes the numbers of a column with their decimal points in line.
 
-    They have as many decimals as show three digits of the smallest, but no more than two or than
-    show three digits of the largest. Where that leaves the smallest with fewer than two digits,
-    or takes more than three decimals, each number is written by itself.
+    There are as many decimals as the smallest number needs to show three digits, but at most two,
+    or as many as the largest needs to show three digits. If the smallest would then show fewer
+    than two digits, or more than `MAX_DECIMALS` are needed, each number is written by itself.
     """
-    there = [abs(value) for value in values if not _is_nothing(value) and math.isfinite(value)]
-    sizes = [value for value in there if value > 0]
+    present = [abs(value) for value in values if not _is_nothing(value) and math.isfinite(value)]
+    sizes = [value for value in present if value > 0]
     if not sizes or all(map(_is_whole, sizes)):
         return number
     least, most = _magnitude(min(sizes)), _magnitude(max(sizes))
     decimals = max(0, min(2 - least, max(2, 2 - most)))
-    if decimals > MOST_DECIMALS or decimals < 1 - least or max(sizes) >= HUGE:
+    if decimals > MAX_DECIMALS or decimals < 1 - least or max(sizes) >= MIN_POWER_OF_TEN:
         return number
     return lambda value: NOTHING if _is_nothing(value) else f"{value:.{decimals}f}"
 
 
 def duration(seconds: Any) -> str:
-    """Write a time span as people say it; a dash where there is none."""
+    """Write a duration in seconds, for example `1 min 20 s`; a dash where there is none."""
     return NOTHING if _is_nothing(seconds) else units.duration(seconds)
 
 
@@ -70,7 +70,7 @@ def listing(value: Any) -> str:
 
 
 def listed(words: Sequence[str], once: str = "") -> str:
-    """Join words as in a sentence: `a, b and c`; what all have in common is said `once`."""
+    """Join words as in a sentence: `a, b and c`; `once` is kept in the first of them only."""
     first, *more = words
     *others, last = [first, *(word.replace(once, "") for word in more)]
     return f"{', '.join(others)} and {last}" if others else last
@@ -90,7 +90,7 @@ def statuses(values: Iterable[str]) -> str:
 
 
 def _magnitude(value: float) -> int:
-    """Give the power of ten of the first digit."""
+    """Return the power of ten of the first digit."""
     return math.floor(math.log10(value))
 
 

@@ -1,4 +1,4 @@
-"""A table for people, the same in a terminal and in a report, and its data for programs."""
+"""A table for people, the same in a terminal and in a report, with its data for programs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class GridRow:
 
     cells: tuple[str, ...]
     strong: bool = False
-    """The one to look at first."""
+    """Whether to look at it first."""
     faint: bool = False
-    """Shown for completeness."""
+    """Whether it is shown for completeness only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table, its cells written out."""
+    """A table whose cells are text."""
 
     name: str
-    """Of the file that holds its data, without suffix."""
+    """The name of the file that holds its data, without suffix."""
     title: str
     columns: tuple[str, ...]
     rows: tuple[GridRow, ...]
     data: pd.DataFrame
     """The numbers behind it."""
     text: frozenset[str] = field(default=frozenset())
-    """The columns that hold words and stand to the left."""
+    """The columns that hold words and are aligned to the left."""
     note: str = ""
     """How to read it."""
 
@@ -48,7 +48,7 @@ def spread(value: Spread, write: Callable[[Any], str] | None = None) -> str:
 
 
 def column(values: Sequence[Spread | None]) -> list[str]:
-    """Write a column, its decimal points below each other; blank where nothing was measured."""
-    there = [value for value in values if value is not None]
-    write = aligned([part for value in there for part in (value.median, value.low, value.high)])
+    """Write a column with its decimal points in line; blank where nothing was measured."""
+    present = [value for value in values if value is not None]
+    write = aligned([part for value in present for part in (value.median, value.low, value.high)])
     return ["" if value is None else spread(value, write) for value in values]

@@ -1,8 +1,8 @@
-"""What De Boom et al. report, to be put beside what was found here."""
+"""What De Boom et al. report, compared with what was found here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.format import listed, number
 from analysis.grid import Grid, GridRow, spread
 from analysis.seeds import Spread
-from analysis.study_data import Study
+from analysis.study_data import StudyData
 from trainer.spec import TrialSpec
 
 FIGURE_1 = {10_000: 9, 20_000: 6, 25_000: 5}
@@ -75,44 +75,60 @@ STEPS = {"trajectory": 50_000, "pareto": 1_875_000, "compression": 200_000}
 
 
 @dataclass(frozen=True)
-class Quantity:
+class PaperValue:
     """One number of the paper, and ours."""
 
     dataset: str
-    what: str
+    quantity: str
     paper: float
     ours: Spread | None
-    """Of the trials that hold τ; None if none does, or none was measured."""
+    """Over the trials that hold τ; None if none does, or none was measured."""
+
+
+@dataclass(frozen=True)
+class PaperComparison:
+    """The paper's numbers beside ours, and what else differs."""
+
+    grid: Grid
+    deviations: tuple[str, ...]
+    """Sentences on what was trained differently."""
 
 
 def original(dataset: str) -> str:
-    """Name the paper's data set that one of ours stands for."""
+    """Return the name of the paper's data set that one of ours stands for."""
     return STANDS_FOR.get(dataset, dataset)
 
 
-def beside_the_paper(quantities: Iterable[Quantity]) -> Grid:
-    """Put the paper's numbers and ours into a table; blank where there is none of ours."""
+def compare_with_paper(study: StudyData, values: Sequence[PaperValue]) -> PaperComparison | None:
+    """Compare a study with what the paper reports of it; None if that is nothing."""
+    if not values:
+        return None
+    return PaperComparison(paper_comparison(values), tuple(deviations(study)))
+
+
+def paper_comparison(values: Iterable[PaperValue]) -> Grid:
+    """Return a table of the paper's numbers and ours; blank where there is none of ours."""
     rows, data = [], []
-    for quantity in quantities:
-        ours = quantity.ours
-        difference = None if ours is None else ours.median - quantity.paper
-        write = _as_precise_as(quantity.paper)
+    for value in values:
+        ours = value.ours
+        difference = None if ours is None else ours.median - value.paper
+        write = _with_decimals_of(value.paper)
         rows.append(
             GridRow(
                 (
-                    quantity.dataset,
-                    quantity.what,
-                    f"{quantity.paper:g}",
+                    value.dataset,
+                    value.quantity,
+                    f"{value.paper:g}",
                     "" if ours is None else spread(ours, write),
                     "" if difference is None else _signed(difference, write),
                     "" if ours is None else str(ours.count),
                 )
             )
         )
-        data.append(_record(quantity, difference))
+        data.append(_record(value, difference))
     return Grid(
         name="paper",
-        title="Beside the paper",
+        title="Compared with the paper",
         columns=("data set", "quantity", "paper", "here", "difference", "seeds"),
         rows=tuple(rows),
         data=pd.DataFrame(data),
@@ -122,8 +138,8 @@ def beside_the_paper(quantities: Iterable[Quantity]) -> Grid:
     )
 
 
-def deviations(study: Study) -> list[str]:
-    """List in what this study is not the paper's, each with the data sets that it is about."""
+def deviations(study: StudyData) -> list[str]:
+    """List how this study differs from the paper's, each time naming the data sets concerned."""
     about: dict[str, list[str]] = {}
     for dataset, setting in study.manifest["settings"].items():
         if original(dataset) in TABLE_1:
@@ -163,7 +179,7 @@ def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
     return found
 
 
-def _as_precise_as(paper: float) -> Callable[[float], str]:
+def _with_decimals_of(paper: float) -> Callable[[float], str]:
     decimals = len(f"{paper:g}".partition(".")[2])
     return lambda value: f"{value:.{decimals}f}"
 
@@ -173,12 +189,12 @@ def _signed(difference: float, write: Callable[[float], str]) -> str:
     return size if float(size) == 0 else f"{'+' if difference > 0 else '−'}{size}"
 
 
-def _record(quantity: Quantity, difference: float | None) -> dict[str, Any]:
-    ours = quantity.ours
+def _record(value: PaperValue, difference: float | None) -> dict[str, Any]:
+    ours = value.ours
     return {
-        "dataset": quantity.dataset,
-        "quantity": quantity.what,
-        "paper": quantity.paper,
+        "dataset": value.dataset,
+        "quantity": value.quantity,
+        "paper": value.paper,
         **({} if ours is None else ours.columns("here")),
         "difference": difference,
         "seeds": 0 if ours is None else ours.count,

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from analysis.computed.front import FrontData, compute_front
 from analysis.format import listed
 from analysis.trials import read_trials
 from sweeper.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True)
-class Study:
-    """A ledger, read once, so that everything that is said about it agrees."""
+class StudyData:
+    """A ledger's manifest and rows, read once, so that everything said about them agrees."""
 
     ledger: Ledger
+    """Where curves and samples are read from."""
     manifest: dict[str, Any]
+    """The content of `study.json`."""
     trials: pd.DataFrame
+    """As `read_trials` returns them."""
 
     @classmethod
-    def read(cls, ledger: Ledger) -> Study:
+    def read(cls, ledger: Ledger) -> StudyData:
         """Read a ledger.
 
         Raises:
@@ -44,16 +45,11 @@ class Study:
 
     @property
     def dataset(self) -> str:
-        """The names of its data sets, in words."""
+        """The names of its data sets as a phrase: `digits and tiles`."""
         return listed(self.datasets)
 
     @property
-    def medians(self) -> str:
-        """A sentence that says so, where counts are of several seeds."""
+    def medians_note(self) -> str:
+        """A sentence that counts are medians; empty if there is one seed only."""
         several = self.trials["seed"].nunique() > 1
         return " Counts are medians over the seeds." if several else ""
-
-    @cached_property
-    def front(self) -> FrontData:
-        """The front of its trials, which are all of one data set."""
-        return compute_front(self.trials)

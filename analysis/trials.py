@@ -6,30 +6,34 @@ import math
 
 import pandas as pd
 
+from analysis import axes
 from sweeper.ledger.ledger import Ledger
 from trainer.spec import TrialSpec
 
 
 def read_trials(ledger: Ledger) -> pd.DataFrame:
-    """Read one row per finished trial, sorted by data set, tau, width and seed.
+    """Read one row per finished trial, sorted by `axes.ORDER`.
 
     The columns are the ledger's (`sweeper.ledger.columns`) and three that follow from them:
     `label`, how a person tells the trial from its neighbours; `tau_limit`, the error up to which
     τ counts as held (sse); and `lambda_at_bound`, which is `"lower"` or `"upper"` if λ' ended
-    where it may not go further, otherwise empty.
+    at its bound, otherwise empty.
     """
     trials = ledger.rows().to_pandas()
     specs = [TrialSpec.from_json(text) for text in trials["spec"]]
     trials["error"] = trials["error"].fillna("")
-    several = trials["dataset"].nunique() > 1
-    labels = [f"{spec.dataset} {spec.label}" if several else spec.label for spec in specs]
-    trials["label"] = pd.Series(labels, dtype="str")
+    trials["label"] = pd.Series(_labels(trials), dtype="str")
     limits = [spec.tau * (1 + spec.tolerance) for spec in specs]
     trials["tau_limit"] = pd.Series(limits, dtype="float64")
     bounds = [_bound(spec, value) for spec, value in zip(specs, trials["lambda"], strict=True)]
     trials["lambda_at_bound"] = pd.Series(bounds, dtype="str")
-    # The id decides where all else is equal, so that a table never depends on who finished first.
-    return trials.sort_values(["dataset", "tau", "width", "seed", "trial_id"], ignore_index=True)
+    return trials.sort_values(axes.ORDER, ignore_index=True)
+
+
+def _labels(trials: pd.DataFrame) -> list[str]:
+    several = trials["dataset"].nunique() > 1
+    rows = trials[axes.ORDER].to_dict("records")
+    return [(f"{row['dataset']} " if several else "") + axes.trial_label(row) for row in rows]
 
 
 def _bound(spec: TrialSpec, multiplier: float) -> str:

@@ -1,16 +1,18 @@
-"""What a reader must know before trusting a study, and what to do about it."""
+"""What a reader must know before relying on a study, and what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import pandas as pd
 
+from analysis import axes
+from analysis.computed.front import FrontData
 from analysis.format import count
-from analysis.study_data import Study
-from trainer.spec import Status
+from analysis.study_data import StudyData
+from trainer.verdict import Status
 
 ADVICE = {
     Status.FAILED: "Read the error, then run the same command again: it trains only what is "
@@ -24,54 +26,55 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing to know, with the trials it is about."""
+class StudyWarning:
+    """One thing to know, with the trials concerned."""
 
     title: str
     advice: str
     details: tuple[tuple[str, str], ...] = ()
-    """Pairs of whom it is about (a trial's label or a file) and what was measured."""
+    """Pairs of a trial's label, or a file's name, and what was measured."""
 
 
-Check: TypeAlias = Callable[[Study], Finding | None]
+Check: TypeAlias = Callable[[StudyData], StudyWarning | None]
 
 
-def find(study: Study, also: Sequence[Check] = ()) -> list[Finding]:
-    """Go through the checks, the gravest first, then through those of the kind of study."""
-    return [finding for check in (*CHECKS, *also) if (finding := check(study)) is not None]
+def compute_warnings(study: StudyData, *others: StudyWarning | None) -> tuple[StudyWarning, ...]:
+    """Return the warnings about a study, the gravest first, then the `others` there are."""
+    found = (*(check(study) for check in CHECKS), *others)
+    return tuple(warning for warning in found if warning is not None)
 
 
-def _damaged(study: Study) -> Finding | None:
+def _damaged(study: StudyData) -> StudyWarning | None:
     lines = tuple((name, "left out of this report") for name in study.ledger.damaged())
     advice = "Run the same command again: it trains these trials anew."
-    return Finding(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
+    return StudyWarning(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
 
 
-def _missing(study: Study) -> Finding | None:
+def _missing(study: StudyData) -> StudyWarning | None:
     asked = set(study.manifest["asked"])
     waiting = len(study.manifest["waiting"])
     missing = len(asked - set(study.trials["trial_id"])) + waiting
     if not missing:
         return None
-    return Finding(
+    return StudyWarning(
         f"{missing} of the {len(asked) + waiting} trials asked for have not finished",
         "Run the same command again: it continues where it stopped.",
     )
 
 
-def _failed(study: Study) -> Finding | None:
+def _failed(study: StudyData) -> StudyWarning | None:
     trials = _with_status(study, Status.FAILED)
     details = _details(trials, lambda trial: trial.error or "no error was recorded")
     return _about(details, "failed", ADVICE[Status.FAILED])
 
 
-def _diverged(study: Study) -> Finding | None:
+def _diverged(study: StudyData) -> StudyWarning | None:
     trials = _with_status(study, Status.DIVERGED)
     details = _details(trials, lambda trial: trial.error or "a value was no longer a number")
     return _about(details, "diverged", ADVICE[Status.DIVERGED])
 
 
-def _infeasible(study: Study) -> Finding | None:
+def _infeasible(study: StudyData) -> StudyWarning | None:
     trials = _with_status(study, Status.INFEASIBLE)
     details = _details(
         trials,
@@ -83,7 +86,7 @@ def _infeasible(study: Study) -> Finding | None:
     return _about(details, "did not hold τ (infeasible)", ADVICE[Status.INFEASIBLE])
 
 
-def _unsettled(study: Study) -> Finding | None:
+def _unsettled(study: StudyData) -> StudyWarning | None:
     trials = _with_status(study, Status.UNSETTLED)
     details = _details(
         trials,
@@ -95,7 +98,7 @@ def _unsettled(study: Study) -> Finding | None:
     return _about(details, "had not settled", ADVICE[Status.UNSETTLED])
 
 
-def _lambda_at_bound(study: Study) -> Finding | None:
+def _lambda_at_bound(study: StudyData) -> StudyWarning | None:
     # With τ = 0 the error can never be weighted highly enough: that is what was asked for.
     held = study.trials[study.trials["tau"] > 0]
     trials = held[held["lambda_at_bound"] != ""]
@@ -109,8 +112,8 @@ def _lambda_at_bound(study: Study) -> Finding | None:
     )
 
 
-def _above_tau(study: Study) -> Finding | None:
-    """Find trials that hold τ in training but not on held-out images."""
+def _above_tau(study: StudyData) -> StudyWarning | None:
+    """Warn of trials that hold τ in training but not on held-out images."""
     feasible = _with_status(study, Status.FEASIBLE)
     above = feasible["test_sse_sampled"] > feasible["tau_limit"]
     trials = feasible[above & (feasible["tau"] > 0)]
@@ -126,19 +129,18 @@ def _above_tau(study: Study) -> Finding | None:
     )
 
 
-def few_seeds(study: Study) -> Finding | None:
-    """Find points of the front that leave seeds out."""
-    points = [point for point in study.front.front if point.seeds < point.trials]
+def few_seeds(front: FrontData) -> StudyWarning | None:
+    """Warn of points of the front that leave seeds out."""
+    points = [point for point in front.front if point.seeds < point.trials]
     details = tuple(
-        (f"τ={point.tau:g} width={point.width}", f"{point.seeds} of {point.trials} feasible")
-        for point in points
+        (axes.label(vars(point)), f"{point.seeds} of {point.trials} feasible") for point in points
     )
     title = f"{len(points)} of the front's points rest on some of their seeds only"
     advice = "Their medians leave out the seeds that are not feasible: expect such runs again."
-    return Finding(title, advice, details) if points else None
+    return StudyWarning(title, advice, details) if points else None
 
 
-def _no_gates(study: Study) -> Finding | None:
+def _no_gates(study: StudyData) -> StudyWarning | None:
     feasible = _with_status(study, Status.FEASIBLE)
     details = _details(feasible[feasible["open_gates"] == 0], lambda trial: "0 open gates")
     advice = "τ is above the error of the mean image, so that no latent is needed: lower τ."
@@ -158,17 +160,17 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _with_status(study: Study, status: Status) -> pd.DataFrame:
+def _with_status(study: StudyData, status: Status) -> pd.DataFrame:
     return study.trials[study.trials["status"] == status]
 
 
-def _details(trials: pd.DataFrame, say: Callable[..., str]) -> tuple[tuple[str, str], ...]:
-    return tuple((trial.label, say(trial)) for trial in trials.itertuples())
+def _details(trials: pd.DataFrame, describe: Callable[..., str]) -> tuple[tuple[str, str], ...]:
+    return tuple((trial.label, describe(trial)) for trial in trials.itertuples())
 
 
-def _about(details: tuple[tuple[str, str], ...], what: str, advice: str) -> Finding | None:
+def _about(details: tuple[tuple[str, str], ...], what: str, advice: str) -> StudyWarning | None:
     trials = f"{len(details)} trial{'' if len(details) == 1 else 's'}"
-    return Finding(f"{trials} {what}", advice, details) if details else None
+    return StudyWarning(f"{trials} {what}", advice, details) if details else None
 
 
 def _rows(lines: tuple[tuple[str, str], ...]) -> str:

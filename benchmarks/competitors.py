@@ -36,7 +36,7 @@ class Branches:
         return joint
 
     def split(self, joint: list[TrainState], index: int) -> TrainState:
-        """Give a copy of one trial's state."""
+        """Return a copy of one trial's state."""
         return self._each[index].split(joint[index], 0)
 
     def advance(

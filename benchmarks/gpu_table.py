@@ -29,12 +29,12 @@ COLUMNS = {
 
 
 def head() -> str:
-    """Give the line of the columns' names for the screen."""
+    """Return the line of the columns' names for the screen."""
     return _aligned(list(COLUMNS))
 
 
 def line(row: Row) -> str:
-    """Give a row for the screen."""
+    """Return a row for the screen."""
     return _aligned(_cells(row))
 
 

@@ -181,7 +181,7 @@ class Bench:
         return [worker.answer(until) for worker in self.workers]
 
     def dismiss(self, but: int = 0) -> None:
-        """Let workers go: those that are lost, or whose memory others may want."""
+        """Stop workers that are lost, or whose memory others need."""
         for worker in self.workers[but:]:
             worker.close()
         del self.workers[but:]

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import driver_of
+
 from sweeper.environment import hardware
 from sweeper.ledger.ledger import VOLUME, Ledger
 
@@ -73,7 +75,7 @@ def _watch(run: subprocess.Popen[str], folder: Path, trials: int) -> tuple[float
         done = sum(VOLUME if path.name.startswith("volume") else 1 for path in names)
         first = first or (time.monotonic() if done else 0.0)
         if trials / 4 <= done < trials:
-            samples.append((done, _resident(run.pid)))
+            samples.append((done, _resident(driver_of(run.pid))))
         time.sleep(POLL_SECONDS)
     return first, samples[0], samples[-1]
 

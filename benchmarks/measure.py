@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 
 def print_machine(rate: float) -> None:
-    """Say where, with what and from which commit the figures come."""
+    """Print machine, versions and commit that the figures come from."""
     print(
         f"{hardware()}; Python {platform.python_version()}, torch {torch.__version__}, "
         f"commit {(git_commit() or 'none')[:20]}"
@@ -40,7 +40,7 @@ def print_machine(rate: float) -> None:
 
 
 def usual_models(data_dir: Path | None) -> Iterator[tuple[str, Dataset]]:
-    """Give a small network and a convolutional one with their data, where that is on disk."""
+    """Return a small network and a convolutional one with their data, where that is on disk."""
     for network, dataset in (("dense", "digits"), ("conv28", "mnist")):
         try:
             data = load(dataset, data_dir)
@@ -51,7 +51,7 @@ def usual_models(data_dir: Path | None) -> Iterator[tuple[str, Dataset]]:
 
 
 def usual_spec(data: Dataset, network: str) -> TrialSpec:
-    """Give a trial of the data set's own width, without an end."""
+    """Return a trial of the data set's own width, without an end."""
     return TrialSpec(
         dataset=data.name,
         dataset_sha256=data.sha256,
@@ -71,7 +71,7 @@ def twins(spec: TrialSpec, data: Dataset, count: int, device: torch.device = CPU
 
 
 def plain_step(spec: TrialSpec, data: Dataset) -> Callable[[], None]:
-    """Give what takes, with each call, a step of the hand-written loop."""
+    """Return a function that takes, with each call, a step of the hand-written loop."""
     plain, images = PlainLoop(spec, data.image_shape), torch.from_numpy(data.train)
 
     def take() -> None:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from processes import workers_of
+from processes import driver_of, workers_of
 
 from sweeper.environment import hardware
 
@@ -58,7 +58,8 @@ def _watch(options: argparse.Namespace) -> dict[str, tuple[int, int]]:
             workers = workers_of(run.pid)
             if workers and until is None:
                 until = time.monotonic() + WATCHED_SECONDS
-            for name, process in [("driver", run.pid), *(("worker", one) for one in workers)]:
+            driver = driver_of(run.pid)
+            for name, process in [("driver", driver), *(("worker", one) for one in workers)]:
                 peaks[name] = max(peaks[name], _memory(process))
             time.sleep(1)
         run.send_signal(signal.SIGINT)

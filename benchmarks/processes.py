@@ -16,8 +16,18 @@ def workers_of(run: int) -> list[int]:
     ]
 
 
+def driver_of(run: int) -> int:
+    """Return the process that leads a run: the command's child if the run is on Ray.
+
+    Args:
+        run: the command's process.
+    """
+    children = (Path("/proc") / str(run) / "task" / str(run) / "children").read_text().split()
+    return int(children[0]) if children else run
+
+
 def processes_of(run: int) -> dict[int, str]:
-    """Give the processes of a run's session, with how they were called."""
+    """Return the processes of a run's session, with how they were called."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
@@ -33,7 +43,7 @@ def processes_of(run: int) -> dict[int, str]:
 
 
 def processes_with(variable: str) -> dict[int, str]:
-    """Give the processes that have this `NAME=value` in their environment, and how called."""
+    """Return the processes that have this `NAME=value` in their environment, and how called."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from analysis import Study, compute_answer, write_report
+from analysis import StudyData, compute_report, write_report
 from sweeper.environment import hardware
 from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
 from sweeper.ledger.compaction import Volumes
@@ -78,8 +78,8 @@ def _measure(options: argparse.Namespace) -> None:
         packs = form_packs(work.missing, most=16, workers=4)
         assert sum(map(len, packs)) == len(work.missing) == options.asked - options.asked // 2
     else:
-        study = Study.read(ledger)
-        print(compute_answer(study).headline, write_report(study))
+        report = compute_report(StudyData.read(ledger))
+        print(report.answer.headline, write_report(report))
     seconds = time.perf_counter() - began
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 

@@ -1,6 +1,6 @@
 """`python -m sweeper`, the same as `sweeper`."""
 
-from sweeper.cli.app import main
+from sweeper.cli.main import main
 
 if __name__ == "__main__":
     main()

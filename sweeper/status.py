@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import KILLED, RUNNING
 from sweeper.ledger.unfinished import Unfinished, read_unfinished
-from trainer.spec import Status
+from trainer.verdict import Status
 
 Row = dict[str, Any]
 

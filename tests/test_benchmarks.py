@@ -45,11 +45,11 @@ def trials() -> list[Trial]:
     return [Trial(replace(spec, seed=seed), tiles, device, torch.float64) for seed in range(3)]
 
 
-def _after(program: Stepper, trials: Sequence[Trial], steps: int = 5) -> list[TrainState]:
-    joint = program.join([trial.initial_state() for trial in trials])
+def _after(stepper: Stepper, trials: Sequence[Trial], steps: int = 5) -> list[TrainState]:
+    joint = stepper.join([trial.initial_state() for trial in trials])
     for step in range(steps):
-        joint, _ = program.advance(joint, [step] * len(trials))
-    return [program.split(joint, index) for index in range(len(trials))]
+        joint, _ = stepper.advance(joint, [step] * len(trials))
+    return [stepper.split(joint, index) for index in range(len(trials))]
 
 
 def test_the_competitors_take_the_same_step(

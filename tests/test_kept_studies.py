@@ -27,6 +27,9 @@ COMMANDS = {
 }
 """What trains nothing in a kept study."""
 
+RENAMED = {"staircase.csv": "milestones.csv"}
+"""Files of the report that have other names today."""
+
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
@@ -62,7 +65,7 @@ def test_a_kept_study_reports_as_before(study: str, kept: Path) -> None:
     shutil.rmtree(folder / "report")
     ran = _run(study, folder, *COMMANDS[study], "--json")
     for name, path in written.items():
-        now, before = pd.read_csv(folder / "report" / name), pd.read_csv(path)
+        now, before = pd.read_csv(folder / "report" / RENAMED.get(name, name)), pd.read_csv(path)
         pd.testing.assert_frame_equal(now[before.columns], before)
     answer = KEPT / study / "report" / "answer.json"
     if answer.exists():

@@ -29,7 +29,7 @@ import pytest
 import torch
 from study import start, starts_ray, wait_for
 
-from analysis import Study
+from analysis import StudyData
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import read_unfinished
 from trainer.data.official.archive import read_members
@@ -125,7 +125,7 @@ def test_a_pickle_in_place_of_a_study_s_file_is_never_loaded(finished: Path, fir
             (folder / name).write_bytes(_written(write, fired))
             ledger = Ledger(folder)
             with contextlib.suppress(UserError):
-                Study.read(ledger)
+                StudyData.read(ledger)
                 for trial_id in ledger.finished():
                     ledger.curve(trial_id)
                     ledger.sample(trial_id)

@@ -6,6 +6,7 @@ is in `trainer.training.loop`, so that programs that only read results need not 
 
 from trainer.errors import UserError
 from trainer.result import TrialResult
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 __all__ = ["Status", "TrialResult", "TrialSpec", "UserError"]

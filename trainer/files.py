@@ -163,7 +163,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = str(path)  # a full disk does not name what it had no room for
+            error.filename = str(path)  # the error of a full disk has no file name
         raise
 
 

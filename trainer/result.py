@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import functools
 import hashlib
 import json
@@ -18,21 +17,6 @@ MAX_UNITS = 2**16
 
 PACK_KEY = ("dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size")
 """The fields that trials must have in common to be trained together."""
-
-
-class Status(enum.StrEnum):
-    """How a trial ended. Only feasible trials are points of the front."""
-
-    FEASIBLE = "feasible"
-    """τ is held, or is 0 (no bound), and the gates have come to rest."""
-    UNSETTLED = "unsettled"
-    """τ is held, but a gate is undecided or moved in the last tenth of the steps."""
-    INFEASIBLE = "infeasible"
-    """τ was never reached, or not held to the end."""
-    DIVERGED = "diverged"
-    """A loss, gradient or parameter became infinite or not a number."""
-    FAILED = "failed"
-    """The trial raised an error on every attempt; the caller records this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +109,7 @@ class TrialSpec:
 
     @property
     def label(self) -> str:
-        """What tells this trial from the others of its study, for people."""
+        """A short description, for people, that is unique within a study."""
         return f"τ={self.tau:.4g} width={self.width} seed={self.seed}"
 
     def to_json(self) -> str:

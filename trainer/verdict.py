@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+
+
+class Status(enum.StrEnum):
+    """How a trial ended. Only feasible trials are points of the front."""
+
+    FEASIBLE = "feasible"
+    """τ is held, or is 0 (no bound), and the gates are settled."""
+    UNSETTLED = "unsettled"
+    """τ is held, but a gate is undecided or moved in the last tenth of the steps."""
+    INFEASIBLE = "infeasible"
+    """τ was never reached, or not held to the end."""
+    DIVERGED = "diverged"
+    """A loss, gradient or parameter became infinite or not a number."""
+    FAILED = "failed"
+    """The trial raised an error on every attempt; the caller records this one."""
+
 
 UNDECIDED_RANGE = (0.1, 0.9)
 """A gate whose σ(kγ) lies in this range is neither open nor closed."""

@@ -1,31 +1,30 @@
-"""The paper's Table 1: a baseline of n dimensions, and what gates that start with 2n come to."""
+"""The paper's Table 1: baselines of n dimensions, and the gates left open of 2n."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
 from analysis.seeds import Spread
-from analysis.study_data import Study
-from trainer.spec import Status
+from trainer.verdict import Status
 
 READ_AT = (1.0, 1.5, 2.0)
 """When the gates are read, in steps of the baseline (the paper's 200K, 300K and 400K)."""
 
-WIDER = 2
-"""The gated trial's initial width, in baselines."""
-
-LOST = (Status.DIVERGED, Status.FAILED)
-"""The statuses of baselines that leave no error to hold, whatever number they ended with."""
+LOST_STATUSES = (Status.DIVERGED, Status.FAILED)
+"""The statuses of baselines without an error to hold, whatever their `train_sse` says."""
 
 WAITING = "waiting"
 """The status of a gated trial that has not ended."""
+
+_Row: TypeAlias = dict[Hashable, Any]
+"""A trial, by column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +39,20 @@ class Pair:
     """The baseline's."""
     error: float
     """The baseline's (the paper's MSE): moving average (keep-rate 0.95) of the training sse; NaN
-    if its status is one of `LOST`."""
+    if its status is one of `LOST_STATUSES`."""
     baseline_status: str
     width: int
     """The dimensions that the gated trial starts with."""
     status: str
-    """The gated trial's; before it has ended, what it waits for."""
+    """The gated trial's; if there is none, the reason."""
     gates: tuple[float, ...]
-    """Open gates at each of `READ_AT`; NaN where the trial did not get to."""
+    """Open gates at each of `READ_AT`; NaN where the trial ended before."""
     held: tuple[bool, ...]
     """Whether τ was held at that step."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Efficiency:
+class TableLine:
     """One line of Table 1: a data set and a size n, over all seeds."""
 
     dataset: str
@@ -62,9 +61,9 @@ class Efficiency:
     steps: int
     error: Spread | None
     gates: tuple[Spread | None, ...]
-    """At each of `READ_AT`; None where no seed got to."""
+    """At each of `READ_AT`; None where every seed ended before."""
     held: tuple[Spread | None, ...]
-    """The same of the seeds that held τ there, `count` of them; None where none did."""
+    """The same over the seeds that held τ at that step; None where none did."""
     statuses: tuple[str, ...]
     """Of the gated trials, seed by seed."""
 
@@ -77,38 +76,58 @@ class Efficiency:
         )
 
 
-def compute_pairs(study: Study) -> list[Pair]:
-    """Pair every baseline with its gated sequel, sorted by data set, size and seed.
+def is_baseline(trials: pd.DataFrame) -> pd.Series:
+    """Mark the trials without gates, which find the error that n dimensions can reach."""
+    return (trials["objective"] == "geco") & (trials["tau"] == 0)
 
-    The sequel is the trial with gates of the same data set and seed whose τ is the baseline's
-    error, to the bit, and which starts with more dimensions.
+
+def compute_pairs(trials: pd.DataFrame, curves: Mapping[str, pa.Table]) -> list[Pair]:
+    """Pair every baseline with its gated trial, sorted by data set, size and seed.
+
+    The gated trial is the one whose `parent` is the baseline. Rows written before there was such
+    a column have none: there it is the trial of the same data set and seed that starts with more
+    dimensions and whose τ is the baseline's error, to the bit.
+
+    Args:
+        trials: as `read_trials` returns them.
+        curves: of the gated trials, with `CURVE_SCHEMA`, by trial id.
     """
-    trials = study.trials
-    is_baseline = (trials["objective"] == "geco") & (trials["tau"] == 0)
-    baselines, gated = trials[is_baseline], trials[~is_baseline]
-    errors = baselines["train_sse"].mask(baselines["status"].isin(LOST))
-    matches = []
+    baselines = trials[is_baseline(trials)]
+    errors = baselines["train_sse"].mask(baselines["status"].isin(LOST_STATUSES))
+    find = _matcher(trials[~is_baseline(trials)])
+    pairs = []
     for baseline in baselines.assign(train_sse=errors).to_dict("records"):
-        follows = (
-            (gated["dataset"] == baseline["dataset"])
-            & (gated["seed"] == baseline["seed"])
-            & (gated["tau"] == baseline["train_sse"])
-            & (gated["width"] > baseline["width"])
-        )
-        sequels = gated[follows].to_dict("records")
-        matches.append((baseline, sequels[0] if sequels else None))
-    curves = study.ledger.curves_of(sequel["trial_id"] for _, sequel in matches if sequel)
-    pairs = [
-        _pair(baseline, sequel, sequel and curves.get(sequel["trial_id"]))
-        for baseline, sequel in matches
-    ]
+        gated = find(baseline)
+        pairs.append(_pair(baseline, gated, gated and curves.get(gated["trial_id"])))
     return sorted(pairs, key=lambda pair: (pair.dataset, pair.size, pair.seed))
 
 
-def _pair(baseline: dict[str, Any], sequel: dict[str, Any] | None, curve: pa.Table | None) -> Pair:
+def _matcher(gated: pd.DataFrame) -> Callable[[_Row], _Row | None]:
+    """Return a function that finds the first gated trial of a baseline, or None."""
+    by_parent: dict[str, list[_Row]] = {}
+    by_error: dict[tuple[str, int, float], list[_Row]] = {}
+    for trial in gated.to_dict("records"):
+        if isinstance(trial["parent"], str):
+            by_parent.setdefault(trial["parent"], []).append(trial)
+        else:
+            by_error.setdefault((trial["dataset"], trial["seed"], trial["tau"]), []).append(trial)
+
+    def find(baseline: _Row) -> _Row | None:
+        if math.isnan(baseline["train_sse"]):
+            return None
+        question = baseline["dataset"], baseline["seed"], baseline["train_sse"]
+        wider = [
+            trial for trial in by_error.get(question, []) if trial["width"] > baseline["width"]
+        ]
+        return next(iter([*by_parent.get(baseline["trial_id"], []), *wider]), None)
+
+    return find
+
+
+def _pair(baseline: _Row, gated: _Row | None, curve: pa.Table | None) -> Pair:
     readings = [(math.nan, False)] * len(READ_AT)
-    if sequel is not None and curve is not None:
-        samples, allowed = curve.to_pandas(), sequel["tau_limit"] - sequel["tau"]
+    if gated is not None and curve is not None:
+        samples, allowed = curve.to_pandas(), gated["tau_limit"] - gated["tau"]
         readings = [_reading(samples, mark * baseline["steps"], allowed) for mark in READ_AT]
     gates, held = zip(*readings, strict=True)
     return Pair(
@@ -118,22 +137,24 @@ def _pair(baseline: dict[str, Any], sequel: dict[str, Any] | None, curve: pa.Tab
         steps=baseline["steps"],
         error=baseline["train_sse"],
         baseline_status=baseline["status"],
-        width=WIDER * baseline["width"] if sequel is None else sequel["width"],
-        status=_obstacle(baseline) if sequel is None else sequel["status"],
+        # It will start with as many times the dimensions as it will take the steps.
+        width=round(READ_AT[-1] * baseline["width"]) if gated is None else gated["width"],
+        status=_obstacle(baseline) if gated is None else gated["status"],
         gates=gates,
         held=held,
     )
 
 
-def _obstacle(baseline: dict[str, Any]) -> str:
-    """Say why a baseline has no sequel."""
-    return f"baseline {baseline['status']}" if baseline["status"] in LOST else WAITING
+def _obstacle(baseline: _Row) -> str:
+    """Describe why a baseline has no gated trial."""
+    lost = baseline["status"] in LOST_STATUSES
+    return f"baseline {baseline['status']}" if lost else WAITING
 
 
 def _reading(curve: pd.DataFrame, step: float, allowed: float) -> tuple[float, bool]:
-    """Read the last sample of a curve up to a step; curves have one every few steps.
+    """Return the open gates at the last sample up to a step, and whether τ was held there.
 
-    A curve that ended before, or whose sample holds no number (it diverged), was not read.
+    (NaN, False) if the curve ended before, or if its sample is not finite (it diverged).
     """
     before = curve[curve["step"] <= step]
     if before.empty or curve["step"].iloc[-1] < step:
@@ -144,13 +165,13 @@ def _reading(curve: pd.DataFrame, step: float, allowed: float) -> tuple[float, b
     return float(sample["open_gates"]), bool(sample["constraint_ma"] <= allowed)
 
 
-def summarise(pairs: Iterable[Pair]) -> list[Efficiency]:
-    """Join the seeds of each data set and size; `pairs` are sorted."""
+def summarise(pairs: Iterable[Pair]) -> list[TableLine]:
+    """Join the seeds of each data set and size; `pairs` are sorted by these."""
     lines = []
     for (dataset, size), group in groupby(pairs, key=lambda pair: (pair.dataset, pair.size)):
         seeds = list(group)
         lines.append(
-            Efficiency(
+            TableLine(
                 dataset=dataset,
                 size=size,
                 width=seeds[0].width,
@@ -170,7 +191,7 @@ def summarise(pairs: Iterable[Pair]) -> list[Efficiency]:
 
 
 def as_table(pairs: Iterable[Pair]) -> pd.DataFrame:
-    """Give a row per pair, its readings in columns `gates_1x`, `held_1x` and so on."""
+    """Return a row per pair, its readings in columns `gates_1x`, `held_1x` and so on."""
     return pd.DataFrame([_flat(pair) for pair in pairs])
 
 

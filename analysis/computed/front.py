@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis import axes
 from analysis.seeds import Spread, upper_median
-from trainer.spec import Status
+from trainer.verdict import Status
 
-STRAIGHT = 0.05
+STRAIGHT_DISTANCE = 0.05
 """A front whose points all lie within this distance of a straight line (unit square) has no knee.
 
 One gate more or less on a front of a dozen moves a point by about as much.
@@ -19,12 +21,12 @@ One gate more or less on a front of a dozen moves a point by about as much.
 
 @dataclass(frozen=True, kw_only=True)
 class FrontPoint:
-    """The feasible trials of one τ and width, which differ in their seed only."""
+    """The feasible trials of one experiment, which differ in their seed only."""
 
     tau: float
     width: int
     open_gates: int
-    """Median over the seeds, the upper of the middle two: a count that a trial really reached."""
+    """Median over the seeds, the upper of the middle two: a count that occurred."""
     open_gates_min: int
     open_gates_max: int
     error: float
@@ -34,11 +36,11 @@ class FrontPoint:
     test_sse_mean: float
     """Held-out sse with mean latents, median (upper) over the seeds."""
     seeds: int
-    """Feasible trials: the medians are theirs."""
+    """How many trials are feasible: the medians are over these."""
     trials: int
-    """All trials of this τ and width, feasible or not."""
+    """How many trials there are, feasible or not."""
     trial_id: str
-    """The trial that stands for the point: the closest to the medians (gates first)."""
+    """The trial closest to the medians (gates first)."""
     on_front: bool
 
     @property
@@ -54,50 +56,46 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class FrontData:
-    """The points a study offers, which of them are on the front, and the one to start from."""
+    """The points of a study, which of them are on the front, and the one to start from."""
 
     points: pd.DataFrame
-    """One row per `FrontPoint`, sorted by tau and width."""
+    """One row per `FrontPoint`, sorted by the axes."""
     knee: FrontPoint | None
-    how: str
+    reason: str
     """How the knee was found, or why there is none and how to choose; whole sentences."""
 
     @property
     def front(self) -> list[FrontPoint]:
         """The points on the front, from many gates (little error) to few."""
         rows = self.points[self.points["on_front"]]
-        rows = rows.sort_values(
-            ["open_gates", "error", "tau", "width"], ascending=[False, True, True, True]
-        )
-        return _points(rows)
+        return _points(rows.sort_values(**_order("open_gates", "error", falling="open_gates")))
 
-    def at(self, tau: float, width: int) -> FrontPoint | None:
-        """Give the point of this τ and width, on the front or not; None if none is feasible."""
-        rows = self.points[(self.points["tau"] == tau) & (self.points["width"] == width)]
-        return None if rows.empty else _points(rows)[0]
+    @property
+    def beaten(self) -> frozenset[axes.Key]:
+        """The points that are not on the front, by their values on the axes."""
+        return frozenset(axes.keys(self.points[~self.points["on_front"]]))
 
 
 def compute_front(trials: pd.DataFrame) -> FrontData:
     """Find the front of a table of trials (`read_trials`).
 
-    Only feasible trials with a finite held-out error take part. Trials that differ in nothing but
-    the seed are repetitions of one experiment, not alternatives to choose from: picking the
-    luckiest of them would promise what a new run does not keep. So each (tau, width) is one
+    Only feasible trials with a finite held-out error take part. Trials that differ in their seed
+    only are repetitions of one experiment, not alternatives: to pick the luckiest of them would
+    promise an error that a new run does not reach. So each experiment (`analysis.axes`) is one
     point, at the medians of its feasible trials, and the front is the front of these points.
     With one seed that is the front of the trials.
 
     A point is on the front if no other is as good in both error and open gates and better in one.
-    Points that are equal in both do not beat each other: they are on the front together or not
-    at all. The result does not depend on the order of the rows.
+    Points that are equal in both do not beat each other: either all of them are on the front or
+    none is. The result does not depend on the order of the rows.
     """
     points = _group(trials)
     points["on_front"] = on_front(points)
-    knee, how = _find_knee(points[points["on_front"]])
-    return FrontData(points, knee, how)
+    return FrontData(points, *_find_knee(points[points["on_front"]]))
 
 
-def takes_part(trials: pd.DataFrame) -> pd.Series:
-    """Mark the trials that a front is made of: feasible, with a finite held-out error."""
+def counts_for_front(trials: pd.DataFrame) -> pd.Series:
+    """Mark the trials that count for a front: feasible, with a finite held-out error."""
     return (trials["status"] == Status.FEASIBLE) & np.isfinite(trials["test_sse_sampled"])
 
 
@@ -110,10 +108,9 @@ def on_front(points: pd.DataFrame) -> pd.Series:
 
 
 def _group(trials: pd.DataFrame) -> pd.DataFrame:
-    key = ["tau", "width"]
-    feasible = trials[takes_part(trials)]
+    feasible = trials[counts_for_front(trials)]
     points = (
-        feasible.groupby(key)
+        feasible.groupby(axes.COLUMNS)
         .agg(
             open_gates=("open_gates", upper_median),
             open_gates_min=("open_gates", "min"),
@@ -125,19 +122,19 @@ def _group(trials: pd.DataFrame) -> pd.DataFrame:
             seeds=("trial_id", "size"),
         )
         .astype(dict.fromkeys(("open_gates", "open_gates_min", "open_gates_max"), "int64"))
-        .join(trials.groupby(key).size().rename("trials"))
+        .join(trials.groupby(axes.COLUMNS).size().rename("trials"))
         .reset_index()
     )
-    return points.merge(_representatives(feasible, points), on=key)
+    return points.merge(_representatives(feasible, points), on=axes.COLUMNS)
 
 
 def _representatives(feasible: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Give each point's (tau, width) the id of the trial closest to its medians."""
-    near = feasible.merge(points, on=["tau", "width"], suffixes=("_trial", ""))
+    """Return for each point the id of the trial closest to its medians."""
+    near = feasible.merge(points, on=axes.COLUMNS, suffixes=("_trial", ""))
     near["gates_off"] = (near["open_gates_trial"] - near["open_gates"]).abs()
     near["error_off"] = (near["test_sse_sampled"] - near["error"]).abs()
-    near = near.sort_values(["tau", "width", "gates_off", "error_off", "seed", "trial_id"])
-    return near.drop_duplicates(["tau", "width"])[["tau", "width", "trial_id"]]
+    near = near.sort_values([*axes.COLUMNS, "gates_off", "error_off", "seed", "trial_id"])
+    return near.drop_duplicates(axes.COLUMNS)[[*axes.COLUMNS, "trial_id"]]
 
 
 def _find_knee(front: pd.DataFrame) -> tuple[FrontPoint | None, str]:
@@ -152,16 +149,20 @@ def _find_knee(front: pd.DataFrame) -> tuple[FrontPoint | None, str]:
         return None, f"A front of two points has no knee. {choose}"
     # Scaled to [0, 1], the ends are (0, 1) and (1, 0), and the line between them is x + y = 1.
     below = (1 - _unit(front["error"]) - _unit(front["open_gates"])) / np.sqrt(2)
-    if below.max() < STRAIGHT:
+    if below.max() < STRAIGHT_DISTANCE:
         return None, f"The front is close to a straight line or bulges, so it has no knee. {choose}"
-    best = front.assign(below=below).sort_values(
-        ["below", "open_gates", "tau", "width"], ascending=[False, True, True, True]
-    )
+    best = front.assign(below=below).sort_values(**_order("below", "open_gates", falling="below"))
     return _points(best.drop(columns="below").head(1))[0], (
         "This is the knee of the front: with error and open gates both scaled to 0…1, the point "
         "furthest below the straight line between the front's two ends. Before it, a little more "
         "error saves many dimensions; after it, each dimension saved costs much."
     )
+
+
+def _order(*columns: str, falling: str) -> dict[str, list[Any]]:
+    """Return how to sort by these columns and then by the axes, one of them from high to low."""
+    by = [*columns, *axes.COLUMNS]
+    return {"by": by, "ascending": [column != falling for column in by]}
 
 
 def _unit(values: pd.Series) -> pd.Series:

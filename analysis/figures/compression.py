@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,58 +11,57 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.computed.compression import READ_AT, Efficiency, compute_pairs, summarise
+from analysis.computed.compression import READ_AT, TableLine
 from analysis.figures.style import BLUE, GREY, INK, WIDTH, styled
 from analysis.grid import spread
-from analysis.study_data import Study
 
 SHADES = ("#8CC0E3", "#4796CB", BLUE)
-"""Of the readings, the later the darker; they also stand below each other."""
+"""Of the readings: the later, the darker, and the further down."""
 
-START: dict[str, Any] = {
+START_MARKER: dict[str, Any] = {
     "marker": "D", "markerfacecolor": "white", "markeredgecolor": GREY, "markersize": 6,
 }  # fmt: skip
 """The look of the start: a diamond, as hollow dots are readings that did not hold τ."""
 
-STEP = 0.2
-"""From one reading down to the next, of the height of a line."""
+READING_OFFSET = 0.2
+"""From one reading down to the next, in heights of a line."""
 
-HEIGHT = 0.46
-"""Inches of a line: four points below each other."""
+LINE_HEIGHT = 0.46
+"""Inches: four points below each other."""
 
-APART = 0.4
-"""Between two data sets, of the height of a line."""
+DATASET_GAP = 0.4
+"""Between two data sets, in heights of a line."""
 
 
 @dataclass(frozen=True)
 class CompressionData:
     """The lines of Table 1 that have a reading."""
 
-    lines: tuple[Efficiency, ...]
+    lines: tuple[TableLine, ...]
     title: str = "From 2n dimensions towards n"
 
     @property
     def alt(self) -> str:
         """What the figure shows, for those who cannot see it."""
-        said = [
+        kept = [
             f"{_name(line)}: {_kept(line) or 'not read to the end'}"
             + (" (τ not held)" if line.missed[-1] else "")
             for line in self.lines
         ]
-        return "Dimensions kept: " + "; ".join(said) + "."
+        return "Dimensions kept: " + "; ".join(kept) + "."
 
 
-def compression_of(study: Study) -> dict[str, CompressionData]:
-    """Compute the figure; none if no gated trial was read."""
-    lines = [line for line in summarise(compute_pairs(study)) if any(line.gates)]
-    return {"compression": CompressionData(tuple(lines))} if lines else {}
+def compute_compression_figure(lines: Iterable[TableLine]) -> CompressionData | None:
+    """Collect the lines that have a reading; None if there are none."""
+    read = tuple(line for line in lines if any(line.gates))
+    return CompressionData(read) if read else None
 
 
 @styled
 def draw_compression(data: CompressionData) -> Figure:
     """Draw a line per data set and size, in multiples of n so that all sizes compare."""
     places = _places(data.lines)
-    figure = Figure(figsize=(WIDTH, 1.25 + HEIGHT * (places[-1] + 1)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.25 + LINE_HEIGHT * (places[-1] + 1)), layout="constrained")
     axes = figure.subplots()
     for place, line in zip(places, data.lines, strict=True):
         _draw_line(axes, place, line)
@@ -85,9 +84,9 @@ def draw_compression(data: CompressionData) -> Figure:
     return figure
 
 
-def _legend(lines: Sequence[Efficiency]) -> list[Line2D]:
+def _legend(lines: Sequence[TableLine]) -> list[Line2D]:
     """Explain the dots; the hollow ones only if there are any."""
-    dots = [("start", START)]
+    dots = [("start", START_MARKER)]
     dots += [(f"at {mark:g}×", _dot(number)) for number, mark in enumerate(READ_AT)]
     if any(any(line.missed) for line in lines):
         dots.append(("τ not held", _dot(-1, hollow=True)))
@@ -95,7 +94,7 @@ def _legend(lines: Sequence[Efficiency]) -> list[Line2D]:
 
 
 def _dot(number: int, *, hollow: bool = False) -> dict[str, Any]:
-    """Give the look of a reading; hollow, where not all the seeds that were read held τ."""
+    """Return the marker of a reading; hollow, where not all the seeds that were read held τ."""
     shade = SHADES[number]
     fill, edge, size = ("white", shade, 7.5) if hollow else (shade, "white", 8.5)
     return {
@@ -104,23 +103,23 @@ def _dot(number: int, *, hollow: bool = False) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _places(lines: Sequence[Efficiency]) -> list[float]:
-    """Place lines below each other, each data set a little apart from the one before."""
+def _places(lines: Sequence[TableLine]) -> list[float]:
+    """Place lines below each other, with a gap between data sets."""
     places = [0.0]
     for before, line in pairwise(lines):
-        places.append(places[-1] + (1 if line.dataset == before.dataset else 1 + APART))
+        places.append(places[-1] + (1 if line.dataset == before.dataset else 1 + DATASET_GAP))
     return places
 
 
-def _draw_line(axes: Axes, place: float, line: Efficiency) -> None:
+def _draw_line(axes: Axes, place: float, line: TableLine) -> None:
     """Draw the start and, each a little lower, the readings with their ranges over seeds."""
-    top = place - STEP * len(READ_AT) / 2
+    top = place - READING_OFFSET * len(READ_AT) / 2
     path = [(line.width / line.size, top)]
-    axes.plot(*path[0], zorder=4, **START)
+    axes.plot(*path[0], zorder=4, **START_MARKER)
     for number, (gates, missed) in enumerate(zip(line.gates, line.missed, strict=True)):
         if gates is None:
             continue
-        height = top + STEP * (number + 1)
+        height = top + READING_OFFSET * (number + 1)
         path.append((gates.median / line.size, height))
         axes.plot(
             [gates.low / line.size, gates.high / line.size], [height, height],
@@ -130,10 +129,10 @@ def _draw_line(axes: Axes, place: float, line: Efficiency) -> None:
     axes.plot(*zip(*path, strict=True), color=GREY, linewidth=0.8, zorder=2)
 
 
-def _name(line: Efficiency) -> str:
+def _name(line: TableLine) -> str:
     return f"{line.dataset}, n = {line.size}"
 
 
-def _kept(line: Efficiency) -> str:
+def _kept(line: TableLine) -> str:
     last = line.gates[-1]
     return "" if last is None else f"{spread(last)} of {line.width}"

@@ -13,13 +13,13 @@ ROWS, COLUMNS = 8, 12
 
 
 class Images(Protocol):
-    """An array, or what makes images when they are asked for."""
+    """An array, or something that makes images on demand."""
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return how many there are."""
 
     def __getitem__(self, which: np.ndarray, /) -> np.ndarray:
-        """Give the images at these indices."""
+        """Return the images at these indices."""
 
 
 def contact_sheet(images: Images, levels: int, path: Path) -> None:
@@ -28,7 +28,7 @@ def contact_sheet(images: Images, levels: int, path: Path) -> None:
     Args:
         images: uint8 [count, channels, height, width], one or three channels.
         levels: the value that means 1.0.
-        path: where to write; the ending says the format, for example `.png`.
+        path: where to write; its suffix sets the format, for example `.png`.
 
     Raises:
         OSError: if it cannot be written.

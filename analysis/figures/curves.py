@@ -1,8 +1,9 @@
-"""The paper's Figure 1: four quantities in the course of one trial."""
+"""The paper's Figure 1: four quantities over the training of one trial."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +21,27 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
+from analysis.axes import COLUMNS, trial_stem
 from analysis.figures.style import BLUE, INK, RED, SKY, WIDTH, styled
-from analysis.study_data import Study
 
-SAMPLES = 400
+MAX_SAMPLES = 400
 """A panel is some 250 points wide; more samples only make the file larger."""
 
-MOST, FEW = 60, 20
-"""Trials that a report shows one by one; a page with hundreds of figures opens nowhere."""
+MAX_TRIALS, CHOSEN_TRIALS = 60, 20
+"""Up to so many trials, a report shows each; of more, about so many, since no browser opens a page
+of hundreds of figures."""
 
-WHOLE: dict[str, Any] = {"integer": True, "steps": [1, 2, 4, 5, 10], "min_n_ticks": 1}
+MARGINS = {
+    "left": 0.115,
+    "right": 0.985,
+    "top": 0.885,
+    "bottom": 0.105,
+    "wspace": 0.28,
+    "hspace": 0.2,
+}
+"""In shares of the figure and its panels: they leave room for any label, and need no computing."""
+
+WHOLE_TICKS: dict[str, Any] = {"integer": True, "steps": [1, 2, 4, 5, 10], "min_n_ticks": 1}
 """Ticks at whole numbers that come out at 16, 32 and 8000."""
 
 
@@ -37,7 +49,6 @@ WHOLE: dict[str, Any] = {"integer": True, "steps": [1, 2, 4, 5, 10], "min_n_tick
 class CurvesData:
     """What Figure 1 shows of one trial."""
 
-    label: str
     tau: float
     width: int
     curve: pd.DataFrame
@@ -45,41 +56,45 @@ class CurvesData:
     title: str
     alt: str
     band: tuple[pd.DataFrame, pd.DataFrame] | None = None
-    """The least and the most over several seeds, where `curve` is their median; likewise."""
+    """The lowest and highest over several seeds, if `curve` is their median; likewise."""
 
 
-def curves_of(study: Study) -> dict[str, CurvesData]:
-    """Compute one figure per trial that recorded a curve, or of many trials, for some of them."""
-    trials = _shown(study.trials)
-    curves = study.ledger.curves_of(trials["trial_id"])
+def choose_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return all trials, or of more than `MAX_TRIALS` a seed each of evenly spread experiments."""
+    if len(trials) <= MAX_TRIALS:
+        return trials
+    single = trials.drop_duplicates(["dataset", *COLUMNS])
+    return single.iloc[:: math.ceil(len(single) / CHOSEN_TRIALS)]
+
+
+def curve_figures(trials: pd.DataFrame, curves: Mapping[str, pa.Table]) -> dict[str, CurvesData]:
+    """Compute one figure per trial that has a curve (`CURVE_SCHEMA`, by trial id)."""
     return {
-        _stem(trial): compute_curves(trial, curves[trial["trial_id"]])
+        f"curves/{trial_stem(trial)}": compute_curves(trial, curves[trial["trial_id"]])
         for trial in trials.to_dict("records")
         if trial["trial_id"] in curves
     }
 
 
-def _shown(trials: pd.DataFrame) -> pd.DataFrame:
-    """Of more than `MOST` trials choose `FEW`: a seed of a τ and width, evenly over these."""
-    if len(trials) <= MOST:
-        return trials
-    single = trials.drop_duplicates(["dataset", "tau", "width"])
-    return single.iloc[:: math.ceil(len(single) / FEW)]
-
-
-def compute_curves(trial: dict[str, Any], curve: pa.Table) -> CurvesData:
+def compute_curves(trial: dict[Hashable, Any], curve: pa.Table) -> CurvesData:
     """Prepare a curve (`CURVE_SCHEMA`) of a trial (one row of `read_trials`) for drawing."""
     samples = curve.to_pandas()
     table = prepare(samples.assign(error=samples["constraint_ma"] + trial["tau"]))
-    gates = table["open_gates"]
     return CurvesData(
-        label=trial["label"],
         tau=trial["tau"],
         width=trial["width"],
         curve=table,
         title=f"{trial['label']} ({trial['status']})",
-        alt=f"Squared error, gates, λ' and hit rate over {table['step'].iloc[-1]} steps: "
-        f"open gates go from {gates.iloc[0]:g} to {gates.iloc[-1]:g}.",
+        alt=describe(table),
+    )
+
+
+def describe(curve: pd.DataFrame) -> str:
+    """Describe a figure of this curve for those who cannot see it."""
+    gates = curve["open_gates"]
+    return (
+        f"Squared error, gates, λ' and hit rate over {curve['step'].iloc[-1]} steps: "
+        f"open gates go from {gates.iloc[0]:g} to {gates.iloc[-1]:g}."
     )
 
 
@@ -89,13 +104,14 @@ def prepare(table: pd.DataFrame) -> pd.DataFrame:
     smooth_hit_rate = table["hit_rate"].rolling(window, min_periods=1).mean()
     table = table.assign(smooth_hit_rate=smooth_hit_rate)
     # Every n-th sample, counted from the end: the last one is what the trial reports.
-    return table.iloc[:: -max(1, math.ceil(len(table) / SAMPLES))][::-1].reset_index(drop=True)
+    return table.iloc[:: -max(1, math.ceil(len(table) / MAX_SAMPLES))][::-1].reset_index(drop=True)
 
 
 @styled
 def draw_curves(data: CurvesData) -> Figure:
     """Draw the four panels of Figure 1 over the same steps."""
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.6))
+    figure.subplots_adjust(**MARGINS)
     figure.suptitle(data.title, x=0.01, ha="left", fontsize=11)
     (sse, gates), (multiplier, hits) = figure.subplots(2, 2, sharex=True)
     _draw_sse(sse, data)
@@ -104,7 +120,7 @@ def draw_curves(data: CurvesData) -> Figure:
     _draw_hits(hits, data)
     for axes in (multiplier, hits):
         axes.set_xlabel("step")
-        axes.xaxis.set_major_locator(MaxNLocator(5, **WHOLE))
+        axes.xaxis.set_major_locator(MaxNLocator(5, **WHOLE_TICKS))
         axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
     return figure
 
@@ -121,7 +137,7 @@ def _draw_sse(axes: Axes, data: CurvesData) -> None:
 
 
 def sse_limit(data: CurvesData) -> float:
-    """Give the top of the error axis: the first steps, high above τ, would flatten the rest."""
+    """Return the top of the error axis: the first steps, high above τ, would flatten the rest."""
     drawn = data.curve["sse"] if data.band is None else data.band[1]["error"]
     sse = drawn.to_numpy()
     sse = sse[np.isfinite(sse)]
@@ -137,7 +153,7 @@ def _draw_gates(axes: Axes, data: CurvesData) -> None:
     )
     _draw_line(axes, data, "gate_l1", label="Σσ(kγ)")
     axes.set_ylim(0, max(data.width, 1) * 1.05)
-    axes.yaxis.set_major_locator(MaxNLocator(6, **WHOLE))
+    axes.yaxis.set_major_locator(MaxNLocator(6, **WHOLE_TICKS))
     if data.width <= 40:  # beyond that, a line for each integer would be a grey field
         axes.yaxis.set_minor_locator(MultipleLocator(1))
         axes.tick_params(axis="y", which="minor", length=0)
@@ -182,9 +198,3 @@ def _draw_line(axes: Axes, data: CurvesData, column: str, label: str | None = No
 
 def _thousands(step: float, _position: int) -> str:
     return f"{step / 1000:g}k" if abs(step) >= 1000 else f"{step:g}"
-
-
-def _stem(trial: dict[str, Any]) -> str:
-    # The id keeps apart what `:g` rounds to the same digits, and trials that differ otherwise.
-    words = f"tau{trial['tau']:g}-width{trial['width']}-seed{trial['seed']}"
-    return f"curves/{words}-{trial['trial_id'][:8]}"

@@ -10,16 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from analysis.computed.front import FrontPoint
+from analysis.computed.front import FrontData, FrontPoint
 from analysis.figures.reconstructions import (
     COLUMNS,
     ReconstructionsData,
-    compute_reconstructions,
     draw_strip,
 )
 from analysis.figures.style import BLUE, GREY, INK, ORANGE, RED, SKY, WIDTH, styled
-from analysis.study_data import Study
-from trainer.spec import Status
+from trainer.verdict import Status
 
 # Trials that are no points of the front: hollow, and each of its own shape. Those that failed
 # have no gates to show.
@@ -33,7 +31,7 @@ WIDTH_MARKERS = "oDPhp*"
 
 @dataclass(frozen=True)
 class FrontFigureData:
-    """Everything that Figure 2 shows."""
+    """Everything that the figure shows."""
 
     points: pd.DataFrame
     """One row per `FrontPoint`."""
@@ -46,7 +44,7 @@ class FrontFigureData:
 
     @property
     def line(self) -> pd.DataFrame:
-        """The front's points in the order in which a line joins them: rising τ."""
+        """The front's points in the order in which a line joins them: from low τ to high."""
         front = self.points[self.points["on_front"]]
         return front.sort_values(["tau", "open_gates"], ascending=[True, False])
 
@@ -60,26 +58,29 @@ class FrontFigureData:
         return ". ".join(["The front: " + (front or "empty"), *others]) + "."
 
 
-def front_of(study: Study) -> dict[str, FrontFigureData]:
-    """Compute the figure of a study; none if no trial has gates to show."""
-    data = compute_front_figure(study)
+def front_figures(
+    trials: pd.DataFrame, front: FrontData, reconstructions: ReconstructionsData | None
+) -> dict[str, FrontFigureData]:
+    """Compute the figure; none if no trial has gates to show."""
+    data = compute_front_figure(trials, front, reconstructions)
     return {} if data.points.empty and not data.others else {"front": data}
 
 
-def compute_front_figure(study: Study) -> FrontFigureData:
+def compute_front_figure(
+    trials: pd.DataFrame, front: FrontData, reconstructions: ReconstructionsData | None
+) -> FrontFigureData:
     """Collect the points, the trials that are none, and one image along the front."""
-    shown = study.trials[study.trials["open_gates"].notna()]
+    shown = trials[trials["open_gates"].notna()]
     by_status = {status: shown[shown["status"] == status] for status in OTHERS}
-    strip = compute_reconstructions(study.ledger, study.front)
     return FrontFigureData(
-        points=study.front.points,
+        points=front.points,
         others={
-            status: trials[["tau", "open_gates"]]
-            for status, trials in by_status.items()
-            if not trials.empty
+            status: others[["tau", "open_gates"]]
+            for status, others in by_status.items()
+            if not others.empty
         },
-        knee=study.front.knee,
-        strip=strip.first() if strip else None,
+        knee=front.knee,
+        strip=reconstructions.first() if reconstructions else None,
     )
 
 

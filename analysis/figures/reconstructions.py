@@ -1,4 +1,4 @@
-"""What the points of the front look like: held-out images beside their reconstructions."""
+"""Held-out images beside their reconstructions by the models along the front."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from matplotlib.figure import Figure
 
 from analysis.computed.front import FrontData, FrontPoint
 from analysis.figures.style import BLUE, INK, WIDTH, styled
-from analysis.study_data import Study
 from sweeper.ledger.ledger import Ledger
 
 COLUMNS = 5
 """Points of the front that are shown."""
 IMAGES = 5
 """Held-out images that are shown."""
-SHARP = 96
-"""Pixels to which small images are enlarged, so that no viewer smooths what are plain squares."""
+MIN_SIDE = 96
+"""Pixels to which small images are enlarged, so that no viewer blurs their pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class ReconstructionsData:
     @property
     def alt(self) -> str:
         """What the figure shows, for those who cannot see it."""
-        shown = ", ".join(_words(column.point).replace("\n", " with ") for column in self.columns)
+        shown = ", ".join(_caption(column.point).replace("\n", " with ") for column in self.columns)
         return f"{len(self.originals)} held-out images, then their reconstructions at {shown}."
 
     def first(self) -> ReconstructionsData:
@@ -52,17 +51,11 @@ class ReconstructionsData:
         return replace(self, originals=self.originals[:1], columns=columns)
 
 
-def reconstructions_of(study: Study) -> dict[str, ReconstructionsData]:
-    """Compute the figure of a study; none if no point of the front has samples."""
-    data = compute_reconstructions(study.ledger, study.front)
-    return {"reconstructions": data} if data else {}
-
-
 def compute_reconstructions(ledger: Ledger, front: FrontData) -> ReconstructionsData | None:
     """Collect the samples of points spread along the front; None if there are none.
 
-    A trial whose held-out images are not the first one's is left out: beside other originals its
-    reconstructions would mislead.
+    A trial with other held-out images than the first one's is left out: its reconstructions would
+    stand beside the wrong originals.
     """
     originals: np.ndarray | None = None
     columns = []
@@ -81,7 +74,9 @@ def compute_reconstructions(ledger: Ledger, front: FrontData) -> Reconstructions
 def choose(front: FrontData, count: int = COLUMNS) -> list[FrontPoint]:
     """Choose at most `count` points spread evenly along the front, with both ends and the knee."""
     distinct = {(point.open_gates, point.error): point for point in reversed(front.front)}
-    points = list(reversed(distinct.values()))  # of equal points the first, as the knee is
+    points = list(
+        reversed(distinct.values())
+    )  # of equal points the first: the knee is the first, too
     if len(points) <= count:
         return points
     chosen = np.linspace(0, len(points) - 1, count).round().astype(int)
@@ -109,13 +104,13 @@ def draw_strip(axes: np.ndarray, data: ReconstructionsData) -> None:
         each.axis("off")
     _show(axes[0], data.originals, "original")
     for each, column in zip(axes[1:], data.columns, strict=False):  # a short front leaves room
-        _show(each, column.images, _words(column.point), bold=column.recommended)
+        _show(each, column.images, _caption(column.point), bold=column.recommended)
 
 
-def _show(axes: Axes, images: np.ndarray, words: str, bold: bool = False) -> None:
+def _show(axes: Axes, images: np.ndarray, caption: str, bold: bool = False) -> None:
     axes.imshow(_stack(images), cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.set_title(
-        words,
+        caption,
         loc="center",
         fontsize=9,
         fontweight="bold" if bold else "normal",
@@ -123,7 +118,7 @@ def _show(axes: Axes, images: np.ndarray, words: str, bold: bool = False) -> Non
     )
 
 
-def _words(point: FrontPoint) -> str:
+def _caption(point: FrontPoint) -> str:
     gates = "gate" if point.open_gates == 1 else "gates"
     return f"τ = {point.tau:g}\n{point.open_gates} {gates}"
 
@@ -134,13 +129,13 @@ def channels_last(images: np.ndarray) -> np.ndarray:
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
-    """Repeat pixels until an image has `SHARP` of them a side."""
-    factor = max(1, -(-SHARP // images.shape[1]))
+    """Repeat pixels until an image has `MIN_SIDE` of them a side."""
+    factor = max(1, -(-MIN_SIDE // images.shape[1]))
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def _stack(images: np.ndarray) -> np.ndarray:
-    """Put images below each other, enlarged, with white between them."""
+    """Stack images below each other, enlarged, with white between them."""
     large = enlarge(images)
-    gap = np.full_like(large[:, : SHARP // 12], 255)
+    gap = np.full_like(large[:, : MIN_SIDE // 12], 255)
     return np.concatenate([large, gap], axis=1).reshape(-1, *large.shape[2:])[: -gap.shape[1]]

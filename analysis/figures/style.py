@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 WIDTH = 5.0
 """Inches. Narrow, so that the text of 9 pt and more can still be read when a phone shrinks it."""
 
-# Okabe and Ito's colours, which the colour-blind tell apart; nothing is told by colour alone.
+# Okabe and Ito's colours, which the colour-blind tell apart; nothing is shown by colour alone.
 INK = "#222222"
 BLUE = "#0072B2"
 SKY = "#9ECAE8"
@@ -53,17 +53,19 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Give what `draw` draws the common style, and leave matplotlib's settings as they were.
+    """Make `draw` use the common style, and leave matplotlib's settings as they were.
 
-    Its layout is settled here, once: every saving would compute it anew, which takes half the time.
+    A layout that depends on the content is computed here, once: otherwise each saving would compute
+    it anew, which takes half the time.
     """
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.rc_context(STYLE):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            if figure.get_layout_engine() is not None:
+                figure.draw_without_rendering()
+                figure.set_layout_engine("none")
             return figure
 
     return wrapper

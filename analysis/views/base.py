@@ -1,4 +1,4 @@
-"""What a report asks of a kind of study: its answer, its tables, its figures."""
+"""What a kind of study provides, so that it can be reported."""
 
 from __future__ import annotations
 
@@ -9,43 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from analysis.answer import Answer
-from analysis.grid import Grid
-from analysis.paper import Quantity
-from analysis.study_data import Study
-from analysis.warnings import Finding
+from analysis.study_data import StudyData
+from analysis.study_report import StudyReport
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A row of the registry: how a study is told, named as in `sweeper.studies`."""
+    """A row of the registry."""
 
     study: str
-    answer: Callable[[Study], Answer]
-    """Of a study with at least one finished trial."""
-    summary: Callable[[Study], Grid]
-    """The table that a terminal shows."""
-    grids: tuple[Callable[[Study], Grid], ...]
-    """The tables of the report, those that have a row."""
-    lead: tuple[str, ...]
-    """The figures, by their names in `FIGURES`, that stand before the tables."""
-    figures: tuple[str, ...] = ()
-    """Those that stand after them."""
-    record: Callable[[Study], Mapping[str, Any]]
-    """What a program may want to know of a study, finished or not."""
-    quantities: Callable[[Study], list[Quantity]]
-    """What the paper reports of this, with what was found here."""
-    checks: tuple[Callable[[Study], Finding | None], ...] = ()
-    """What else is to be warned of."""
+    """Its name in `sweeper.studies`."""
+    compute: Callable[[StudyData], StudyReport]
+    """Computes everything that is said about a study, finished or not, with trials or without."""
 
-    def facts(self, study: Study) -> dict[str, Any]:
-        """Give the `record` as JSON has it: null for what is not a finite number."""
-        return {name: _plain(value) for name, value in self.record(study).items()}
+
+def as_json(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts as JSON has them: null for what is not a finite number."""
+    return {str(name): _plain(item) for name, item in facts.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return as_json(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):

@@ -1,49 +1,77 @@
-"""How close to n the gates come that start with 2n (the paper's Table 1)."""
+"""How many of 2n dimensions stay open where n would do (the paper's Table 1)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from analysis.answer import Answer
+from analysis.answer import Answer, answer_without_trials
 from analysis.computed.compression import (
     READ_AT,
-    Efficiency,
     Pair,
+    TableLine,
     as_table,
     compute_pairs,
+    is_baseline,
     summarise,
 )
+from analysis.figures import plots
+from analysis.figures.compression import compute_compression_figure
+from analysis.figures.curves import choose_trials, curve_figures
 from analysis.format import listed, number, statuses
 from analysis.grid import Grid, GridRow, column
-from analysis.paper import TABLE_1, Quantity, original
-from analysis.study_data import Study
-from analysis.views.base import View
-from trainer.spec import Status
+from analysis.paper import TABLE_1, PaperValue, compare_with_paper, original
+from analysis.study_data import StudyData
+from analysis.study_report import StudyReport
+from analysis.views.base import View, as_json
+from analysis.warnings import compute_warnings
+from trainer.verdict import Status
 
-NEAR = 2
-"""How many dimensions more or less than n are still called close."""
+MAX_DISTANCE = 2
+"""How many dimensions more or less than n still count as close."""
 
-FEW = 4
-"""As many lines as the answer can name one by one."""
+MAX_NAMED_LINES = 4
+"""The answer names up to so many lines one by one; of more it counts those close to n."""
 
 
-def answer(study: Study) -> Answer:
-    """Say what is left of 2n."""
-    pairs = compute_pairs(study)
-    lines = [line for line in summarise(pairs) if line.gates[-1] is not None]
-    if not lines:
-        return _unread(study, pairs)
-    few = len(lines) <= FEW and len({line.dataset for line in lines}) == 1
-    return Answer(
-        _line_by_line(lines) if few else _counted(lines),
-        "A baseline of n dimensions finds the error that they can reach. Then a trial that starts "
-        "from twice as many has to hold that error, and closes what it does not need."
-        f"{_lost(pairs)}{study.medians}",
+def compute(study: StudyData) -> StudyReport:
+    """Compute what is reported of a compression study."""
+    drawn = choose_trials(study.trials)
+    gated = study.trials[~is_baseline(study.trials)]
+    curves = study.ledger.curves_of({*gated["trial_id"], *drawn["trial_id"]})
+    pairs = compute_pairs(study.trials, curves)
+    lines = summarise(pairs)
+    grid = _grid(pairs, lines)
+    figure = compute_compression_figure(lines)
+    return StudyReport(
+        study=study,
+        answer=answer_without_trials(study) or _answer(study, pairs, lines),
+        summary=grid,
+        grids=(grid,),
+        paper=compare_with_paper(study, _paper_values(lines)),
+        warnings=compute_warnings(study),
+        facts=as_json({"pairs": [vars(pair) for pair in pairs]}),
+        plots=lambda: plots(
+            compression={"compression": figure} if figure else {},
+            curves=curve_figures(drawn, curves),
+        ),
     )
 
 
-def _unread(study: Study, pairs: Sequence[Pair]) -> Answer:
+def _answer(study: StudyData, pairs: Sequence[Pair], lines: Sequence[TableLine]) -> Answer:
+    """Describe what is left of 2n."""
+    ended = [line for line in lines if line.gates[-1] is not None]
+    if not ended:
+        return _answer_without_end(study, pairs)
+    few = len(ended) <= MAX_NAMED_LINES and len({line.dataset for line in ended}) == 1
+    return Answer(
+        _line_by_line(ended) if few else _counted(ended),
+        "A baseline of n dimensions finds the error that they can reach. Then a trial that starts "
+        "from twice as many has to hold that error, and closes what it does not need."
+        f"{_lost(pairs)}{study.medians_note}",
+    )
+
+
+def _answer_without_end(study: StudyData, pairs: Sequence[Pair]) -> Answer:
     found = f"So far: {statuses(pair.status for pair in pairs)}. " if pairs else ""
     return Answer(
         f"No trial with gates on {study.dataset} has come to its end.",
@@ -51,8 +79,8 @@ def _unread(study: Study, pairs: Sequence[Pair]) -> Answer:
     )
 
 
-def _line_by_line(lines: Sequence[Efficiency]) -> str:
-    """Say what is left of each 2n, the lines being of one data set."""
+def _line_by_line(lines: Sequence[TableLine]) -> str:
+    """Describe what is left of 2n in each line, all of one data set."""
     dataset = lines[0].dataset
     kept = [
         f"{number(held.median)} of {line.width} dimensions where {line.size} would do"
@@ -66,21 +94,21 @@ def _line_by_line(lines: Sequence[Efficiency]) -> str:
     return f"On {dataset}, training keeps {listed(kept, once=' dimensions')}{missed}."
 
 
-def _counted(lines: Sequence[Efficiency]) -> str:
-    near = sum(_is_near(line) for line in lines)
-    cases = {len(lines): "each", 0: "none"}.get(near, str(near))
+def _counted(lines: Sequence[TableLine]) -> str:
+    close = sum(_is_close(line) for line in lines)
+    cases = {len(lines): "each", 0: "none"}.get(close, str(close))
     return (
         f"In {cases} of {len(lines)} cases, training narrows 2n dimensions to n, give or take "
-        f"{NEAR}."
+        f"{MAX_DISTANCE}."
     )
 
 
-def _is_near(line: Efficiency) -> bool:
-    """Whether the seeds that hold τ at the last reading closed some gates and came close to n."""
+def _is_close(line: TableLine) -> bool:
+    """Return whether the seeds that hold τ at the last reading closed gates and came close to n."""
     held = line.held[-1]
     if held is None:
         return False
-    return held.median < line.width and abs(held.median - line.size) <= NEAR
+    return held.median < line.width and abs(held.median - line.size) <= MAX_DISTANCE
 
 
 def _lost(pairs: Sequence[Pair]) -> str:
@@ -91,10 +119,8 @@ def _lost(pairs: Sequence[Pair]) -> str:
     return f" {lost} of the {len(ended)} did not hold it at the end."
 
 
-def table(study: Study) -> Grid:
-    """Give the paper's Table 1 with what was measured here."""
-    pairs = compute_pairs(study)
-    lines = summarise(pairs)
+def _grid(pairs: Sequence[Pair], lines: Sequence[TableLine]) -> Grid:
+    """Return the paper's Table 1 with what was measured here."""
     cells = zip(
         [line.dataset for line in lines],
         [str(line.size) for line in lines],
@@ -124,38 +150,25 @@ def table(study: Study) -> Grid:
     )
 
 
-def _readings(lines: Sequence[Efficiency], mark: int) -> list[str]:
-    """Write a column of gates, with an asterisk where not all the seeds that were read held τ."""
+def _readings(lines: Sequence[TableLine], mark: int) -> list[str]:
+    """Return a column of gates, with an asterisk where some of the seeds did not hold τ."""
     cells = column([line.gates[mark] for line in lines])
     return [
         f"{cell}*" if line.missed[mark] else cell for cell, line in zip(cells, lines, strict=True)
     ]
 
 
-def _record(study: Study) -> dict[str, Any]:
-    return {"pairs": [vars(pair) for pair in compute_pairs(study)]}
-
-
-def _quantities(study: Study) -> list[Quantity]:
-    found = []
-    for line in summarise(compute_pairs(study)):
+def _paper_values(lines: Sequence[TableLine]) -> list[PaperValue]:
+    values = []
+    for line in lines:
         paper = TABLE_1.get(original(line.dataset), {}).get(line.size)
         if paper is None:
             continue
-        found.append(Quantity(line.dataset, f"error, n = {line.size}", paper.error, line.error))
+        values.append(PaperValue(line.dataset, f"error, n = {line.size}", paper.error, line.error))
         for mark, theirs, ours in zip(READ_AT, paper.gates, line.held, strict=True):
-            what = f"open gates at {mark:g}×, n = {line.size}"
-            found.append(Quantity(line.dataset, what, theirs, ours))
-    return found
+            quantity = f"open gates at {mark:g}×, n = {line.size}"
+            values.append(PaperValue(line.dataset, quantity, theirs, ours))
+    return values
 
 
-COMPRESSION = View(
-    study="compression",
-    answer=answer,
-    summary=table,
-    grids=(table,),
-    lead=("compression",),
-    figures=("curves",),
-    record=_record,
-    quantities=_quantities,
-)
+COMPRESSION = View(study="compression", compute=compute)

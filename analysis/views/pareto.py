@@ -4,38 +4,61 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.answer import Answer
-from analysis.computed.front import FrontPoint, takes_part
-from analysis.computed.outcomes import Outcome, as_grid, compute_outcomes, held_gates
-from analysis.format import aligned, number
+import pandas as pd
+
+from analysis import axes
+from analysis.answer import Answer, answer_without_trials
+from analysis.computed.front import FrontData, FrontPoint, compute_front, counts_for_front
+from analysis.computed.outcomes import Outcome, compute_outcomes, held_gates
+from analysis.figures import Plot, plots
+from analysis.figures.curves import choose_trials, curve_figures
+from analysis.figures.front import front_figures
+from analysis.figures.reconstructions import compute_reconstructions
+from analysis.format import aligned
 from analysis.grid import Grid, GridRow, column, spread
-from analysis.paper import FIGURE_2, Quantity, original
-from analysis.study_data import Study
-from analysis.views.base import View
-from analysis.warnings import ADVICE, few_seeds
-from trainer.spec import Status
+from analysis.paper import FIGURE_2, PaperValue, compare_with_paper, original
+from analysis.study_data import StudyData
+from analysis.study_report import StudyReport
+from analysis.views.base import View, as_json
+from analysis.views.outcome_grid import outcome_grid
+from analysis.warnings import ADVICE, compute_warnings, few_seeds
+from trainer.verdict import Status
 
 PAPER_WIDTH = 32
 
 
-def answer(study: Study) -> Answer:
-    """Say how many dimensions suffice, as far as the study knows."""
-    front, point = study.front.front, recommended(study)
-    if not front:
-        return _no_front(study)
+def compute(study: StudyData) -> StudyReport:
+    """Compute what is reported of a front."""
+    front = compute_front(study.trials)
+    return StudyReport(
+        study=study,
+        answer=answer_without_trials(study) or _answer(study, front),
+        summary=_summary(study.trials, front),
+        grids=(_front_grid(front),),
+        paper=compare_with_paper(study, _paper_values(study)),
+        warnings=compute_warnings(study, few_seeds(front)),
+        facts=as_json(_facts(front)),
+        plots=lambda: _plots(study, front),
+    )
+
+
+def _answer(study: StudyData, front: FrontData) -> Answer:
+    """Describe how many dimensions suffice, as far as the study shows."""
+    points, point = front.front, _recommended(front)
+    if not points:
+        return _answer_without_front(study)
     if point is not None:
-        return Answer(f"On {study.dataset}, {_suffices(point)}.", study.front.how, point)
-    many, few = front[0], front[-1]
+        return Answer(f"On {study.dataset}, {_suffices(point)}.", front.reason, point)
+    many, few = points[0], points[-1]
     headline = (
         f"On {study.dataset}, the front runs from {_gates(many)} dimensions at a squared error of "
         f"{many.error:.3g} per image to {_gates(few)} at {few.error:.3g}."
     )
-    return Answer(headline, study.front.how)
+    return Answer(headline, front.reason)
 
 
-def recommended(study: Study) -> FrontPoint | None:
-    """Give the point to start from: the knee, or the only point there is."""
-    front = study.front
+def _recommended(front: FrontData) -> FrontPoint | None:
+    """Return the point to start from: the knee, or the only point there is."""
     return front.front[0] if len(front.front) == 1 else front.knee
 
 
@@ -51,7 +74,7 @@ def _gates(point: FrontPoint) -> str:
     return f"{point.open_gates} of {point.width}"
 
 
-def _no_front(study: Study) -> Answer:
+def _answer_without_front(study: StudyData) -> Answer:
     counts = study.trials["status"].value_counts()
     found = ", ".join(f"{count} {status}" for status, count in counts.items())
     if set(counts.index) == {Status.FEASIBLE}:
@@ -63,27 +86,26 @@ def _no_front(study: Study) -> Answer:
     return Answer(headline, f"Of {len(study.trials)} trials: {found}. {advice}")
 
 
-def summary(study: Study) -> Grid:
-    """Give a row per τ and width, medians over its feasible seeds, and say which are beaten."""
+def _summary(trials: pd.DataFrame, front: FrontData) -> Grid:
+    """Return a row per experiment, medians over its feasible seeds, and mark the beaten ones."""
+    beaten = front.beaten
 
-    def beaten(outcome: Outcome) -> str:
-        point = study.front.at(outcome.tau, outcome.width)
-        return "" if point is None or point.on_front else " (beaten)"
+    def remark(outcome: Outcome) -> str:
+        return " (beaten)" if axes.key(vars(outcome)) in beaten else ""
 
-    return as_grid(compute_outcomes(study, takes_part), "are feasible", beaten)
+    return outcome_grid(compute_outcomes(trials, counts_for_front), "are feasible", remark)
 
 
-def front_grid(study: Study) -> Grid:
-    """Give a row per point of the front."""
-    front = study.front
+def _front_grid(front: FrontData) -> Grid:
+    """Return a row per point of the front."""
     several = bool((front.points["trials"] > 1).any())
-    errors = column([point.error_over_seeds for point in front.front])
-    mean = aligned([point.test_sse_mean for point in front.front])
+    points = front.front
+    errors = column([point.error_over_seeds for point in points])
+    mean = aligned([point.test_sse_mean for point in points])
     rows = []
-    for point, error in zip(front.front, errors, strict=True):
+    for point, error in zip(points, errors, strict=True):
         cells = [
-            number(point.tau),
-            str(point.width),
+            *axes.cells(vars(point)),
             spread(point.gates_over_seeds),
             error,
             mean(point.test_sse_mean),
@@ -95,7 +117,7 @@ def front_grid(study: Study) -> Grid:
     return Grid(
         name="front",
         title="The front",
-        columns=("τ", "width", "open gates", "error, sampled", "error, mean", *seeds, " "),
+        columns=(*axes.HEADINGS, "open gates", "error, sampled", "error, mean", *seeds, " "),
         rows=tuple(rows),
         data=front.points,
         text=frozenset({" "}),
@@ -106,32 +128,32 @@ def front_grid(study: Study) -> Grid:
     )
 
 
-def _record(study: Study) -> dict[str, Any]:
-    point = recommended(study)
+def _facts(front: FrontData) -> dict[str, Any]:
+    point = _recommended(front)
     return {
         "recommended": None if point is None else vars(point),
-        "front": [vars(point) for point in study.front.front],
+        "front": [vars(point) for point in front.front],
     }
 
 
-def _quantities(study: Study) -> list[Quantity]:
+def _paper_values(study: StudyData) -> list[PaperValue]:
     if original(study.dataset) != "mnist":
         return []
-    ours = held_gates(study)
+    here = held_gates(compute_outcomes(study.trials))
     return [
-        Quantity("mnist", f"open gates at τ = {tau:g}", gates, ours.get((tau, PAPER_WIDTH)))
+        PaperValue("mnist", f"open gates at τ = {tau:g}", gates, here.get((tau, PAPER_WIDTH)))
         for tau, gates in FIGURE_2.items()
     ]
 
 
-PARETO = View(
-    study="pareto",
-    answer=answer,
-    summary=summary,
-    grids=(front_grid,),
-    lead=("front",),
-    figures=("reconstructions", "curves"),
-    record=_record,
-    quantities=_quantities,
-    checks=(few_seeds,),
-)
+def _plots(study: StudyData, front: FrontData) -> tuple[Plot, ...]:
+    reconstructions = compute_reconstructions(study.ledger, front)
+    drawn = choose_trials(study.trials)
+    return plots(
+        front=front_figures(study.trials, front, reconstructions),
+        reconstructions={"reconstructions": reconstructions} if reconstructions else {},
+        curves=curve_figures(drawn, study.ledger.curves_of(drawn["trial_id"])),
+    )
+
+
+PARETO = View(study="pareto", compute=compute)

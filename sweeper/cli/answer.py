@@ -1,4 +1,4 @@
-"""What a run or `sweeper status` prints at the end: the table, the answer, the report."""
+"""What a run prints at the end: the table of its study, the answer, where the report is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
-from analysis import Study, compute_answer, write_report
+from analysis import StudyData, compute_report, write_report
 from analysis.grid import Grid
-from analysis.views import view_of
 from sweeper.cli.console import printer
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.units import duration
@@ -17,19 +16,18 @@ from sweeper.run.record import RunSummary
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     """Write the report, and print the study's table, its answer, and where the report is."""
-    study = Study.read(ledger)
-    page = write_report(study)
+    report = compute_report(StudyData.read(ledger))
+    page = write_report(report)
     console = printer()
-    console.print(as_rich(view_of(study).summary(study)))
-    answer = compute_answer(study)
-    console.print(f"\n{answer.headline}", style="bold")
-    console.print(f"{answer.reason}\n")
+    console.print(as_rich(report.summary))
+    console.print(f"\n{report.answer.headline}", style="bold")
+    console.print(f"{report.answer.reason}\n")
     console.print(_account(summary))
     console.print(f"report: {page}")
 
 
 def as_rich(grid: Grid) -> Table:
-    """Give a grid as a terminal shows it."""
+    """Return a grid as a terminal shows it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in grid.columns:
         table.add_column(column, justify="left" if column in grid.text else "right")
@@ -39,16 +37,16 @@ def as_rich(grid: Grid) -> Table:
 
 
 def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
-    """Write the report, and give the answer for programs."""
-    study = Study.read(ledger)
-    page = write_report(study)
+    """Write the report, and return the answer for programs."""
+    report = compute_report(StudyData.read(ledger))
+    page = write_report(report)
     return {
-        "study": study.name,
+        "study": report.study.name,
         "folder": str(ledger.folder),
-        "report": str(page),
-        "answer": compute_answer(study).headline,
-        **view_of(study).facts(study),
-        "statuses": study.trials["status"].value_counts().to_dict(),
+        "report": page,
+        "answer": report.answer.headline,
+        **report.facts,
+        "statuses": report.study.trials["status"].value_counts().to_dict(),
         "run": vars(summary),
     }
 

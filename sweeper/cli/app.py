@@ -37,8 +37,3 @@ app.command("list")(guarded(inspect.list_studies))
 data_app.command("list")(guarded(data.list_datasets))
 data_app.command("fetch")(guarded(data.fetch))
 data_app.command("show")(guarded(data.show))
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -12,7 +12,6 @@ import typer
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
 
-EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 

@@ -66,8 +66,7 @@ def status(
     if json:
         print(json_format.dumps(read_status(ledger).to_json()))
         return
-    from analysis import Study
-    from analysis.views import view_of
+    from analysis import StudyData, compute_report
     from sweeper.cli.answer import as_rich
 
     console = printer()
@@ -77,15 +76,14 @@ def status(
     console.print(view.render(now, console))
     if now.finished:
         console.print()
-        study_read = Study.read(ledger)
-        console.print(as_rich(view_of(study_read).summary(study_read)))
+        console.print(as_rich(compute_report(StudyData.read(ledger)).summary))
 
 
 def report(study: StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
-    from analysis import Study, write_report  # loads matplotlib
+    from analysis import StudyData, compute_report, write_report  # loads matplotlib
 
-    print(write_report(Study.read(find_study(study))))
+    print(write_report(compute_report(StudyData.read(find_study(study)))))
 
 
 def list_studies(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_format
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,8 @@ from rich.console import Console
 from sweeper.cli.data import load_or_fetch
 from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
-from sweeper.cli.guard import EXIT_FAILED, guarded, in_words
+from sweeper.cli.guard import guarded, in_words
+from sweeper.cli.main import EXIT_FAILED, typed_command
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
 from sweeper.messages import all_of
@@ -45,7 +44,7 @@ def command_of(study: Study) -> Callable[..., None]:
     ) -> None:
         console = Console(stderr=True)  # progress goes there, so that the answer stands alone
         display = Display(console, quiet=output.json)
-        options = dataclasses.replace(running, command=_typed_command())
+        options = dataclasses.replace(running, command=typed_command())
         plan = study.plan(
             own, training, lambda name: load_or_fetch(name, options.data_dir, console)
         )
@@ -66,11 +65,6 @@ def command_of(study: Study) -> Callable[..., None]:
     run = guarded(with_flags(command, groups, panels))
     run.__doc__ = study.help
     return run
-
-
-def _typed_command() -> str:
-    """Return the command line as it was typed, to be typed again."""
-    return shlex.join(["sweeper", *sys.argv[1:]])
 
 
 def _warn_and_check(plan: Plan, options: RunOptions, display: Display) -> None:

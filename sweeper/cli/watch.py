@@ -15,7 +15,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Unfinished
 from sweeper.ledger.units import roughly
 from sweeper.status import StudyStatus, read_status
-from trainer.spec import Status
+from trainer.verdict import Status
 
 READ_SECONDS = 2.0
 """Between two readings of the folder, at least: more where reading takes long."""

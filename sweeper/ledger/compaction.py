@@ -8,7 +8,6 @@ single files, in a volume, or for a while in both.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.integrity import conform, decode, encode_unsigned
-from trainer.files import Folder
+from trainer.files import Folder, content_hash, content_name, read_checked
 
 NAME = re.compile(r"volume-([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
 """The hash of the trials' ids, and that of the file's content."""
@@ -43,7 +42,7 @@ class Volumes:
         Raises:
             ValueError: if the file is damaged.
         """
-        table = decode(_checked(self._trials, name), columns)
+        table = decode(read_checked(self._trials, name), columns)
         return table if columns else conform(table)
 
     def curves(self, name: str, trial_ids: Collection[str]) -> dict[str, pa.Table]:
@@ -57,7 +56,7 @@ class Volumes:
         found = next((each for each in self._curve_names() if _match(each)[1] == batch), None)
         if found is None:
             raise FileNotFoundError(f"{self._curves} has no curves of {name}")
-        table = decode(_checked(self._curves, found))
+        table = decode(read_checked(self._curves, found))
         runs = pc.run_end_encode(table["trial_id"].combine_chunks())
         bounds = itertools.pairwise([0, *runs.run_ends.to_pylist()])
         return {
@@ -77,7 +76,7 @@ class Volumes:
             OSError: if it cannot be written, or is not what was written when it is read back.
         """
         ids = rows["trial_id"].to_pylist()
-        batch = _hash("\n".join(sorted(ids)).encode())
+        batch = content_hash("\n".join(sorted(ids)).encode())
         parts = [
             curves[trial_id].add_column(0, "trial_id", pa.array([trial_id] * len(curves[trial_id])))
             for trial_id in ids
@@ -99,10 +98,11 @@ class Volumes:
 
 def _write(folder: Folder, batch: str, table: pa.Table) -> None:
     content = encode_unsigned(table)
-    name = f"volume-{batch}-{_hash(content)}.parquet"
+    name = content_name(f"volume-{batch}", content, ".parquet")
     folder.write(name, content)
     try:
-        same = decode(_checked(folder, name), ["trial_id"])["trial_id"].equals(table["trial_id"])
+        found = decode(read_checked(folder, name), ["trial_id"])
+        same = found["trial_id"].equals(table["trial_id"])
     except ValueError:
         same = False
     if not same:
@@ -110,18 +110,7 @@ def _write(folder: Folder, batch: str, table: pa.Table) -> None:
         raise OSError(f"{folder.at(name)} is not what was written to it; check the disk")
 
 
-def _checked(folder: Folder, name: str) -> bytes:
-    content = folder.read(name)
-    if _hash(content) != _match(name)[2]:
-        raise ValueError("its content is not what was written")
-    return content
-
-
 def _match(name: str) -> re.Match[str]:
     match = NAME.fullmatch(name)
     assert match
     return match
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]

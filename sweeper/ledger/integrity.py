@@ -1,4 +1,8 @@
-"""Parquet files that notice when they are damaged."""
+"""Parquet files whose damage is noticed: by a hash in the file, where its name cannot carry one.
+
+Files that are named after their content (volumes, checkpoints) are checked by their name instead:
+`trainer.files.read_checked`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ def encode(table: pa.Table) -> bytes:
 
 
 def encode_unsigned(table: pa.Table) -> bytes:
-    """Write a table as a Parquet file whose reader checks it by other means."""
+    """Write a table as a Parquet file whose name will carry its hash."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())

@@ -30,7 +30,7 @@ from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
 from trainer.files import UNFINISHED, Folder, LocalFolder
-from trainer.spec import Status
+from trainer.verdict import Status
 
 VOLUME = 500
 """Trials in a volume: few files for many trials, and little to write at a time."""

@@ -12,9 +12,6 @@ from trainer.files import Folder
 RUNNING, KILLED, INTERRUPTED = "running", "killed", "interrupted"
 """Outcomes of a run: still under way, ended without saying so, or stopped by a signal."""
 
-COMPRESSION_FACTOR = 2
-"""In a study `compression`: the gated trial's width, and its steps, in those of its baseline."""
-
 MANIFEST = "study.json"
 FORMAT = "bottleneck-sweeper-study"
 KEYS = {

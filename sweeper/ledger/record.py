@@ -28,7 +28,7 @@ class TrialRecord:
     versions: dict[str, str]
     pack_size: int = 1
     parent: str | None = None
-    """The id of the trial whose error became this one's τ."""
+    """The id of the trial whose `train_sse` became this one's τ."""
     curves: pa.Table | None = None
     """With `CURVE_SCHEMA`; None for a trial that failed before its first step."""
     model: bytes | None = None

@@ -15,7 +15,7 @@ from sweeper.ledger.columns import TRIAL_SCHEMA
 from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.integrity import decode_row
 from trainer.files import Folder
-from trainer.spec import Status
+from trainer.verdict import Status
 
 ROW_NAME = re.compile(r"([0-9a-f]{16})\.parquet")
 

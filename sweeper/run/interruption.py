@@ -1,21 +1,41 @@
-"""Ctrl-C and SIGTERM: the first stops a run cleanly, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first stops a run cleanly, the second at once."""
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from sweeper.run.parent import signals_passed_on
+
 EXIT_INTERRUPTED = 130
 """The exit code of a run that was stopped: 128 + SIGINT, as shells have it."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 GRACE_SECONDS = 20.0
 """How long a clean stop may take. A signal to the whole process group, as batch systems send it,
 ends Ray's own processes too, and then its calls would block for a minute and more."""
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run; SIGHUP is not one of them under `nohup`."""
+    hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hung_up)
+
+
+def release_dead_terminal() -> None:
+    """Have what is written to a terminal that has been closed go nowhere, rather than raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.isatty():
+            continue
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
 
 
 class Interruption:
@@ -28,6 +48,9 @@ class Interruption:
 
     def __init__(self, on_stop: Callable[[], None], on_stuck: Callable[[], None]) -> None:
         self.stop = threading.Event()
+        self._signals = stop_signals()
+        self._heard = 0
+        self._counted = 0
         self._on_stop = on_stop
         self._deadline = threading.Timer(GRACE_SECONDS, on_stuck)
         self._deadline.daemon = True
@@ -35,7 +58,7 @@ class Interruption:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Listen to the signals while the body runs."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: signal.getsignal(number) for number in self._signals}
         self.listen()
         try:
             yield
@@ -46,12 +69,22 @@ class Interruption:
 
     def listen(self) -> None:
         """Take the signals over, again if something else has taken them, as Ray does."""
-        for number in SIGNALS:
+        for number in self._signals:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.stop.is_set():
+        if number == signal.SIGHUP:
+            release_dead_terminal()
+        # Who signals a whole tree of processes, as `ray job stop` does, means one signal, though
+        # it comes to this process and once more through its parent.
+        self._heard += 1
+        signals = signals_passed_on() or self._heard
+        if signals <= self._counted:
+            return
+        self._counted = signals
+        if not self.stop.is_set():
+            self.stop.set()
+            self._on_stop()
+            self._deadline.start()
+        if signals > 1:
             raise KeyboardInterrupt
-        self.stop.set()
-        self._on_stop()
-        self._deadline.start()

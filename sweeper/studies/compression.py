@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sweeper.ledger.manifest import COMPRESSION_FACTOR
 from sweeper.options import option
 from sweeper.studies.base import (
     FutureTrial,
@@ -29,9 +28,12 @@ from sweeper.studies.ranges import parse_ints, parse_seeds
 from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data
 from trainer.errors import UserError
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 BASELINE, GATED = "geco", "geco-l0-arm"
+WIDER = 2
+"""The gated trial's initial width, and its steps, in those of its baseline."""
 PAPER_SIZES = (5, 10, 30)
 PAPER_STEPS = 200_000
 
@@ -82,7 +84,7 @@ def propose(baselines: Sequence[TrialSpec], rows: Rows) -> Proposal:
             like = gated(baseline, tau=1.0)
             later.append(FutureTrial(_key(baseline, like), like))
         elif row.status == Status.DIVERGED:
-            width = COMPRESSION_FACTOR * baseline.width
+            width = WIDER * baseline.width
             impossible.append(
                 f"{baseline.dataset} width={width} seed={baseline.seed} cannot be trained: its τ "
                 f"is the error of {baseline.label}, which diverged"
@@ -104,8 +106,8 @@ def gated(baseline: TrialSpec, tau: float) -> TrialSpec:
     return dataclasses.replace(
         baseline,
         objective=GATED,
-        width=COMPRESSION_FACTOR * baseline.width,
-        steps=COMPRESSION_FACTOR * baseline.steps,
+        width=WIDER * baseline.width,
+        steps=WIDER * baseline.steps,
         tau=tau,
     )
 

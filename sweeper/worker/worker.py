@@ -27,11 +27,12 @@ from trainer import data
 from trainer.hardware import choose_device, set_precision
 from trainer.objectives.measures import CurvePoint
 from trainer.result import TrialResult
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
 from trainer.step.trial import Trial, on_device
 from trainer.training.checkpoint import CheckpointFolder
 from trainer.training.export import model_file
 from trainer.training.loop import Hooks, Trained, train_together
+from trainer.verdict import Status
 
 
 @functools.cache

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from analysis import StudyData, compute_report, write_report
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.record import TrialRecord
-from sweeper.studies.base import VARIED
+from sweeper.studies.base import SWEPT_FIELDS
 from trainer.result import TrialResult
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 VERSIONS = {"python": "3.11.7", "bottleneck-sweeper": "0.1.0", "torch": "2.13.0"}
@@ -23,7 +25,7 @@ GATES = {0.5: 12, 1.0: 6, 1.5: 4, 2.0: 4, 2.5: 2, 3.0: 2, 3.5: 1}
 
 
 def make_curve(tau, width, gates, steps=8000, samples=200):
-    """A trial's course as in the paper's Figure 1: the error meets τ, then the gates close."""
+    """A trial's curve as in the paper's Figure 1: the error meets τ, then the gates close."""
     step = np.linspace(steps / samples, steps, samples).astype(int)
     done = step / steps
     noise = np.random.default_rng(0).normal(0, 0.08, samples)
@@ -101,14 +103,14 @@ def make_record(tau=1.5, seed=0, width=16, **changes):
 
 
 def make_failed(tau=1.5, seed=0, width=16, **changes):
-    """A trial that raised an error, as a run records it: it measured nothing."""
+    """A trial that raised an error, as a run records it: without measurements."""
     record = make_record(tau, seed, width, curves=None, samples=None, **changes)
     result = TrialResult.of_failure("OSError: disk full", "cpu")
     return dataclasses.replace(record, result=result)
 
 
 def make_diverged(tau=1.5, seed=0, width=16, **changes):
-    """A trial that met a value that is no number: the last sample of its curve holds it."""
+    """A trial that diverged: the last sample of its curve is NaN."""
     record = make_record(tau, seed, width, status=Status.DIVERGED, error="not finite", **changes)
     fields = {f.name: getattr(record.result, f.name) for f in dataclasses.fields(TrialResult)}
     lost = {name: math.nan for name, value in fields.items() if isinstance(value, float)}
@@ -123,7 +125,7 @@ def make_diverged(tau=1.5, seed=0, width=16, **changes):
 
 
 def make_pair(size=3, seed=0, error=1.25, gates=4, dataset="digits", **changes):
-    """A baseline and the trial of twice its width and steps that has its error for τ.
+    """A baseline, and the trial of twice its width and steps that has its error for τ.
 
     `changes` are the second one's.
     """
@@ -141,7 +143,7 @@ def make_settings(specs):
     """What the first trial of each data set was trained with."""
     settings = {}
     for spec in specs:
-        setting = {name: value for name, value in vars(spec).items() if name not in VARIED}
+        setting = {name: value for name, value in vars(spec).items() if name not in SWEPT_FIELDS}
         settings.setdefault(setting.pop("dataset"), setting)
     return settings
 
@@ -183,43 +185,43 @@ def make_manifest(records, **changes):
     return {**manifest, **changes}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trial():
     """Makes a finished trial: `trial(tau=2.0, status=Status.INFEASIBLE)`."""
     return make_record
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def failed():
     """Makes a trial that raised an error."""
     return make_failed
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def diverged():
-    """Makes a trial that met a value that is no number."""
+    """Makes a trial that diverged."""
     return make_diverged
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pair():
-    """Makes a baseline and its sequel: `pair(3, seed=1, error=1.3, gates=4)`."""
+    """Makes a baseline and its gated trial: `pair(3, seed=1, error=1.3, gates=4)`."""
     return make_pair
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def curve_of():
     """Makes a curve: `curve_of(tau=1.5, width=16, gates=4)`."""
     return make_curve
 
 
-@pytest.fixture
-def study_of(tmp_path):
+@pytest.fixture(scope="session")
+def study_of(tmp_path_factory):
     """Writes a ledger of trials: `study_of([trial(), …], runs=[])`."""
-    numbers = itertools.count()
+    folder, numbers = tmp_path_factory.mktemp("studies"), itertools.count()
 
     def write(records, **manifest):
-        ledger = Ledger(tmp_path / f"study-{next(numbers)}")
+        ledger = Ledger(folder / f"study-{next(numbers)}")
         ledger.write_manifest(make_manifest(records, **manifest))
         for record in records:
             ledger.record(record)
@@ -232,3 +234,11 @@ def study_of(tmp_path):
 def digits(study_of):
     """A ledger of seven feasible trials, as the demo's."""
     return study_of([make_record(tau) for tau in GATES])
+
+
+@pytest.fixture(scope="session")
+def written_digits(study_of):
+    """The same, with its report written: read it only."""
+    ledger = study_of([make_record(tau) for tau in GATES])
+    write_report(compute_report(StudyData.read(ledger)))
+    return ledger

@@ -1,4 +1,4 @@
-"""Table 1 read off ledgers whose every number was put there on purpose."""
+"""Table 1 computed from ledgers of known numbers."""
 
 import dataclasses
 import math
@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis import Study, compute_pairs
-from analysis.computed.compression import READ_AT, WIDER, as_table, summarise
+from analysis import StudyData, compute_pairs
+from analysis.computed.compression import READ_AT, as_table, summarise
 from sweeper.studies import compression
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
 def closing(curve_of, width, every=1000, steps=8000, samples=400):
@@ -27,12 +27,13 @@ def as_curve(table, like):
 
 
 def pairs_of(ledger):
-    return compute_pairs(Study.read(ledger))
+    trials = StudyData.read(ledger).trials
+    return compute_pairs(trials, ledger.curves_of(trials["trial_id"]))
 
 
 @pytest.fixture
 def read(study_of, pair, curve_of):
-    """Gives the only pair of a study, after its gated curve was changed."""
+    """Computes the only pair of a study whose gated curve was changed."""
 
     def compute(change=lambda curve: curve, **changes):
         baseline, gated = pair(8, error=1.25, gates=0)
@@ -44,7 +45,7 @@ def read(study_of, pair, curve_of):
     return compute
 
 
-def test_each_baseline_has_the_trial_that_took_its_error_for_tau(study_of, pair):
+def test_without_parents_trials_are_paired_by_error_and_tau(study_of, pair):
     asked = {
         (dataset, size, seed): pair(size, seed, error=error, gates=size + 1, dataset=dataset)
         for place, dataset in enumerate(("digits", "tiles"))
@@ -64,7 +65,43 @@ def test_each_baseline_has_the_trial_that_took_its_error_for_tau(study_of, pair)
         assert each.gates[-1] == each.size + 1
 
 
-def test_what_is_only_nearly_its_sequel_is_none(study_of, pair, trial):
+def with_parent(gated, baseline):
+    return dataclasses.replace(gated, parent=baseline.spec.trial_id)
+
+
+def test_trials_are_paired_by_parent_whatever_tau_they_have(study_of, pair):
+    baseline, same_error = pair(3, error=1.25, gates=2)
+    _, rounded = pair(3, error=1.2, gates=4)
+    other, _ = pair(3, seed=1, error=1.4)
+    records = [baseline, other, with_parent(rounded, baseline), with_parent(same_error, other)]
+    found = pairs_of(study_of(records))
+    assert [(each.seed, each.error, each.gates[-1]) for each in found] == [
+        (0, 1.25, 4), (1, 1.4, 2),
+    ]  # fmt: skip
+
+
+def test_rows_with_and_without_parents_are_paired_in_one_study(study_of, pair):
+    old = pair(3, error=1.25, gates=2)
+    baseline, gated = pair(6, error=0.7, gates=7)
+    found = pairs_of(study_of([*old, baseline, with_parent(gated, baseline)]))
+    assert [(each.size, each.gates[-1]) for each in found] == [(3, 2), (6, 7)]
+
+
+def test_a_trial_with_another_parent_is_not_paired_by_its_tau(study_of, pair):
+    baseline, gated = pair(3, error=1.25)
+    absent, _ = pair(3, seed=9)
+    (found,) = pairs_of(study_of([baseline, with_parent(gated, absent)]))
+    assert found.status == "waiting"
+
+
+def test_a_diverged_parent_has_no_gated_trial(study_of, pair, diverged):
+    baseline = diverged(0, width=3, objective="geco", steps=4000)
+    _, gated = pair(3)
+    (found,) = pairs_of(study_of([baseline, with_parent(gated, baseline)]))
+    assert found.status == "baseline diverged"
+
+
+def test_a_trial_of_almost_the_same_question_is_not_paired(study_of, pair, trial):
     baseline, _ = pair(3, seed=0, error=1.25)
     strangers = [
         pair(3, seed=0, error=math.nextafter(1.25, 2))[1],
@@ -78,7 +115,7 @@ def test_what_is_only_nearly_its_sequel_is_none(study_of, pair, trial):
     assert found.held == (False, False, False)
 
 
-def test_sizes_with_the_same_error_keep_their_own_sequels(study_of, pair):
+def test_sizes_with_the_same_error_keep_their_own_gated_trials(study_of, pair):
     records = [*pair(3, error=1.25, gates=2), *pair(6, error=1.25, gates=5)]
     found = pairs_of(study_of(records))
     assert [(each.size, each.width, each.gates[-1]) for each in found] == [(3, 6, 2), (6, 12, 5)]
@@ -91,7 +128,7 @@ def test_gates_are_read_at_the_baselines_steps_once_and_a_half_and_twice(read):
     assert found.held == (True, True, True)
 
 
-def test_between_two_samples_the_earlier_one_counts(read):
+def test_between_two_samples_the_earlier_one_is_read(read):
     def sparse(curve):
         return curve[curve["step"].isin([500, 3999, 4001, 5999, 6001, 7999, 8000])]
 
@@ -112,13 +149,13 @@ def test_between_two_samples_the_earlier_one_counts(read):
         (0, (None, None, None)),
     ],
 )
-def test_a_curve_that_ended_early_was_not_read_after_that(read, last, gates):
+def test_nothing_is_read_after_the_end_of_a_curve(read, last, gates):
     found = read(lambda curve: curve[curve["step"] <= last])
     assert [None if math.isnan(count) else count for count in found.gates] == list(gates)
     assert found.held == tuple(count is not None for count in gates)
 
 
-def test_a_sample_without_numbers_is_no_reading(read):
+def test_a_sample_that_is_not_finite_is_not_read(read):
     def lost(curve):
         curve = curve[curve["step"] <= 6000].copy()
         curve.loc[curve["step"] == 6000, "constraint_ma"] = math.nan
@@ -128,7 +165,7 @@ def test_a_sample_without_numbers_is_no_reading(read):
     assert np.isnan(read(lost).gates[1:]).all()
 
 
-def test_whether_tau_was_held_is_told_for_each_reading(read):
+def test_each_reading_has_its_own_held(read):
     # τ = 1.25 with a tolerance of 3 % is held up to 0.0375 above it.
     def errors(curve):
         above = {4000: 0.0374, 6000: 0.0376, 8000: -0.2}
@@ -138,19 +175,21 @@ def test_whether_tau_was_held_is_told_for_each_reading(read):
     assert read(errors, tolerance=0.02).held == (False, False, True)
 
 
-def test_what_has_no_sequel_says_what_it_waits_for(study_of, pair, failed, diverged):
+def test_a_baseline_without_a_gated_trial_has_the_reason_as_status(
+    study_of, pair, failed, diverged
+):
     spec = {"objective": "geco", "steps": 4000, "study": "compression"}
     baselines = [
         pair(3, error=1.25)[0],
         diverged(0, width=4, **spec),
         failed(0, width=5, **spec),
     ]
-    found = pairs_of(study_of(baselines, waiting=["a sequel", "another"]))
+    found = pairs_of(study_of(baselines, waiting=["a gated trial", "another"]))
     assert [each.status for each in found] == ["waiting", "baseline diverged", "baseline failed"]
     assert [math.isnan(each.error) for each in found] == [False, True, True]
 
 
-def test_a_diverged_baseline_has_no_error_whatever_number_is_left(study_of, pair):
+def test_a_diverged_baseline_has_no_error_and_no_gated_trial(study_of, pair):
     lost, gated = pair(3, 1, error=9.0)
     lost = dataclasses.replace(
         lost, result=dataclasses.replace(lost.result, status=Status.DIVERGED)
@@ -163,7 +202,7 @@ def test_a_diverged_baseline_has_no_error_whatever_number_is_left(study_of, pair
     assert (line.error.high, line.error.count) == (1.25, 1)
 
 
-def test_of_the_seeds_that_were_read_those_that_held_are_known(study_of, pair):
+def test_seeds_that_held_tau_are_summarised_apart(study_of, pair):
     def curve(gates, above):
         table = pair(3, gates=gates)[1].curves
         changed = table.to_pandas().assign(constraint_ma=above)
@@ -183,15 +222,15 @@ def test_of_the_seeds_that_were_read_those_that_held_are_known(study_of, pair):
     ]  # fmt: skip
     assert large.held == (None, None, None)
     assert small.missed == large.missed == (True, True, True)
-    (unread,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
+    (unread,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a gated trial"])))
     assert unread.missed == (False, False, False)
 
 
-def test_the_gated_trial_is_as_the_study_plans_it():
-    assert compression.WIDER == WIDER == READ_AT[-1]
+def test_the_last_reading_is_at_the_end_of_the_gated_trial():
+    assert READ_AT[-1] == compression.WIDER
 
 
-def test_seeds_are_joined_to_medians_and_ranges(study_of, pair):
+def test_seeds_are_summarised_by_medians_and_ranges(study_of, pair):
     asked = [
         pair(3, seed, error=error, gates=gates)
         for seed, error, gates in ((0, 1.2, 4), (1, 1.0, 6), (2, 1.4, 3))
@@ -216,8 +255,8 @@ def test_seeds_are_joined_to_medians_and_ranges(study_of, pair):
     assert large.statuses == ("unsettled", "waiting")
 
 
-def test_what_no_seed_was_read_at_is_none(study_of, pair):
-    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a sequel"])))
+def test_readings_without_any_seed_are_none(study_of, pair):
+    (line,) = summarise(pairs_of(study_of(pair(3)[:1], waiting=["a gated trial"])))
     assert line.gates == (None, None, None)
     assert line.error is not None
 

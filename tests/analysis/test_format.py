@@ -67,7 +67,7 @@ def test_moment_and_listing():
         ([], []),
     ],
 )
-def test_the_numbers_of_a_column_line_up(values, texts):
+def test_decimal_points_of_a_column_are_in_line(values, texts):
     write = text_format.aligned(values)
     assert [write(value) for value in values] == texts
 
@@ -87,7 +87,7 @@ def test_statuses():
     assert text_format.statuses([]) == "–"
 
 
-def test_counts_are_whole_however_they_are_kept():
+def test_counts_are_written_whole():
     assert text_format.count(5.0) == text_format.count(5) == "5"
     assert text_format.count(1_234_567.0) == "1234567"
     assert text_format.count(math.nan) == text_format.count(None) == "–"

@@ -1,4 +1,4 @@
-"""The front against its definition, written down as naively as can be."""
+"""The front, compared with its definition written down naively."""
 
 import math
 
@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import compute_front
-from analysis.computed.front import STRAIGHT, on_front
-from trainer.spec import Status
+from analysis.computed.front import STRAIGHT_DISTANCE, on_front
+from trainer.verdict import Status
 
 # Few distinct values, so that ties in one or both coordinates are common.
 OUTCOMES = st.tuples(
@@ -65,7 +65,7 @@ def test_the_front_is_what_no_feasible_trial_beats(outcomes):
     ]
     naive = {p for p in points if not any(beats(q[:2], p[:2]) for q in points)}
     assert members(trials) == naive
-    # Whoever is not on the front is beaten by a member of it, not only by another loser.
+    # Each point off the front is beaten by one on it, not only by another point off it.
     assert all(any(beats(m[:2], p[:2]) for m in naive) for p in points if p not in naive)
 
 
@@ -77,7 +77,7 @@ def test_the_order_of_rows_does_not_matter(outcomes, random):
     random.shuffle(order)
     one, other = compute_front(trials), compute_front(trials.iloc[order])
     pd.testing.assert_frame_equal(one.points, other.points)
-    assert (one.knee, one.how) == (other.knee, other.how)
+    assert (one.knee, one.reason) == (other.knee, other.reason)
 
 
 @quick
@@ -118,7 +118,7 @@ def test_the_knee_is_the_front_point_furthest_below_the_line(outcomes):
 
     deepest = max(map(below, points))
     if knee is None:
-        assert deepest < STRAIGHT + 1e-9
+        assert deepest < STRAIGHT_DISTANCE + 1e-9
     else:
         assert below((knee.open_gates, knee.error)) == pytest.approx(deepest)
         assert knee.on_front
@@ -132,7 +132,7 @@ def test_equal_points_are_on_the_front_together():
     ]
 
 
-def test_a_trial_without_a_held_out_error_is_no_point():
+def test_a_trial_without_a_held_out_error_is_not_a_point():
     assert compute_front(feasible((4, math.nan), (5, math.inf), (6, 1.0))).points[
         "open_gates"
     ].tolist() == [6]
@@ -152,30 +152,30 @@ def test_seeds_are_one_point_at_the_medians_of_the_feasible():
     assert point.trial_id == f"{2:016x}"  # the one at both medians
 
 
-def test_of_two_seeds_the_median_is_the_worse_so_that_it_is_a_count_that_occurred():
+def test_the_median_of_an_even_number_of_seeds_is_the_upper():
     outcomes = [(4, 1.0, Status.FEASIBLE), (7, 1.1, Status.FEASIBLE)]
     (point,) = compute_front(seeded(1.0, outcomes)).front
     assert (point.open_gates, point.error) == (7, 1.1)
 
 
-def test_one_lucky_seed_does_not_carry_its_tau_onto_the_front():
+def test_one_lucky_seed_does_not_put_its_tau_on_the_front():
     lucky = [(2, 1.0, Status.FEASIBLE), (9, 1.2, Status.FEASIBLE), (9, 1.2, Status.FEASIBLE)]
     steady = [(5, 1.1, Status.FEASIBLE)] * 3
     trials = pd.concat([seeded(1.0, lucky), seeded(2.0, steady)])
     assert [point.tau for point in compute_front(trials).front] == [2.0]
 
 
-def test_widths_are_alternatives():
+def test_widths_are_different_points():
     trials = pd.concat([feasible((5, 1.0)), feasible((4, 1.0)).assign(width=32)])
     assert [(p.width, p.open_gates) for p in compute_front(trials).front] == [(32, 4)]
 
 
-def test_the_digits_have_their_knee_where_a_person_sees_it():
+def test_the_knee_of_the_digits_is_where_a_person_sees_it():
     trials = feasible((12, 0.5), (6, 1.0), (4, 1.5), (4, 2.0), (2, 2.5), (2, 3.0))
     front = compute_front(trials)
     assert front.knee is not None
     assert (front.knee.open_gates, front.knee.error) == (6, 1.0)
-    assert "straight line between the front's two ends" in front.how
+    assert "straight line between the front's two ends" in front.reason
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_the_digits_have_their_knee_where_a_person_sees_it():
         (feasible((9, 1.0), (8, 2.0), (1, 3.0)), "bulges"),
     ],
 )
-def test_where_there_is_no_knee_it_says_why(trials, why):
+def test_without_a_knee_the_reason_is_given(trials, why):
     front = compute_front(trials)
     assert front.knee is None
-    assert why in front.how
+    assert why in front.reason

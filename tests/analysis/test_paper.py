@@ -1,25 +1,25 @@
-"""What stands beside the paper, and in what it is not the paper's."""
+"""Comparisons with the paper: the numbers, and what else differs."""
 
 import dataclasses
+import math
 
 import pytest
 
-from analysis import Study
+from analysis import StudyData, compute_report
 from analysis.paper import (
     FIGURE_1,
     FIGURE_2,
     FIGURE_3,
     STEPS,
     TABLE_1,
-    Quantity,
-    beside_the_paper,
+    PaperValue,
     deviations,
+    paper_comparison,
 )
 from analysis.seeds import Spread
-from analysis.views import view_of
 from sweeper.studies import compression, trajectory
 from trainer import data
-from trainer.spec import Status
+from trainer.verdict import Status
 
 PAPER_SETTING = {
     "dataset_sha256": "ab" * 32,
@@ -51,11 +51,11 @@ PAPER_SETTING = {
         ("cifar-100", 30, 147.8, (31, 30, 30)),
     ],
 )
-def test_lines_of_table_1_copied_again_by_hand(dataset, size, error, gates):
+def test_table_1_is_as_in_the_paper(dataset, size, error, gates):
     assert TABLE_1[dataset][size] == (error, gates)
 
 
-def test_table_1_is_whole_and_runs_as_it_must():
+def test_table_1_is_complete_and_monotone():
     assert [list(lines) for lines in TABLE_1.values()] == [[5, 10, 30]] * 5
     for lines in TABLE_1.values():
         errors = [line.error for line in lines.values()]
@@ -65,14 +65,14 @@ def test_table_1_is_whole_and_runs_as_it_must():
             assert max(line.gates) <= 2 * size
 
 
-def test_the_figures_and_the_budgets():
+def test_the_figures_and_budgets_are_as_in_the_paper():
     assert FIGURE_1 == {10_000: 9, 20_000: 6, 25_000: 5}
     assert (FIGURE_2[3.0], FIGURE_2[30.0]) == (27, 2)
     assert (FIGURE_3[20.0], FIGURE_3[35.0]) == (5, 3)
     assert STEPS["pareto"] == 2000 * 60_000 / 64
 
 
-def test_the_studies_train_what_stands_here():
+def test_the_studies_have_the_papers_budgets_and_sizes():
     assert {
         "trajectory": trajectory.PAPER_STEPS,
         "pareto": data.DATASETS.find("mnist").budgets["paper"],
@@ -81,13 +81,13 @@ def test_the_studies_train_what_stands_here():
     assert all(tuple(lines) == compression.PAPER_SIZES for lines in TABLE_1.values())
 
 
-def test_the_papers_number_ours_and_the_difference():
-    grid = beside_the_paper(
+def test_a_row_has_the_papers_number_ours_and_the_difference():
+    grid = paper_comparison(
         [
-            Quantity("mnist", "open gates", 10, Spread(8, 7, 9, 3)),
-            Quantity("mnist", "error", 325.87, Spread(327.124, 327.124, 327.124, 1)),
-            Quantity("mnist", "nearly the same", 9.49, Spread(9.488, 9.3, 9.5, 2)),
-            Quantity("mnist", "the same", 5, Spread(5, 5, 5, 2)),
+            PaperValue("mnist", "open gates", 10, Spread(8, 7, 9, 3)),
+            PaperValue("mnist", "error", 325.87, Spread(327.124, 327.124, 327.124, 1)),
+            PaperValue("mnist", "nearly the same", 9.49, Spread(9.488, 9.3, 9.5, 2)),
+            PaperValue("mnist", "the same", 5, Spread(5, 5, 5, 2)),
         ]
     )
     assert [row.cells for row in grid.rows] == [
@@ -101,7 +101,7 @@ def test_the_papers_number_ours_and_the_difference():
 
 
 def test_what_was_not_measured_is_blank():
-    grid = beside_the_paper([Quantity("mnist", "open gates", 10, None)])
+    grid = paper_comparison([PaperValue("mnist", "open gates", 10, None)])
     assert grid.rows[0].cells == ("mnist", "open gates", "10", "", "", "")
     assert grid.data["difference"].isna().all()
     assert grid.data["seeds"].tolist() == [0]
@@ -109,15 +109,15 @@ def test_what_was_not_measured_is_blank():
 
 @pytest.fixture
 def differing(study_of, trial):
-    """Gives the deviations of a study with these settings by data set."""
+    """Computes the deviations of a study with these settings by data set."""
 
     def compute(study="trajectory", **settings):
-        return deviations(Study.read(study_of([trial()], study=study, settings=settings)))
+        return deviations(StudyData.read(study_of([trial()], study=study, settings=settings)))
 
     return compute
 
 
-def test_of_the_papers_own_setting_only_what_it_does_not_tell_is_left(differing):
+def test_with_the_papers_settings_only_what_it_leaves_open_is_listed(differing):
     assert differing(dsprites=PAPER_SETTING) == [
         "dsprites: some images are held out and not trained on; the paper names no split",
         "dsprites: τ as asked for; the paper does not say which it took",
@@ -140,7 +140,7 @@ def test_of_the_papers_own_setting_only_what_it_does_not_tell_is_left(differing)
         ({"objective": "geco"}, "objective geco, the paper's is geco-l0-arm"),
     ],
 )
-def test_each_change_is_listed(differing, changes, said):
+def test_each_deviation_is_listed(differing, changes, said):
     before = differing(dsprites=PAPER_SETTING)
     after = differing(dsprites=PAPER_SETTING | changes)
     assert f"dsprites: {said}" in after
@@ -148,7 +148,7 @@ def test_each_change_is_listed(differing, changes, said):
     assert len(set(after) - set(before)) == 1
 
 
-def test_images_that_were_drawn_here_are_named_as_that(differing):
+def test_a_data_set_that_was_drawn_here_is_listed(differing):
     assert "sprites: drawn from the factors of dsprites, not its original images" in differing(
         sprites=PAPER_SETTING
     )
@@ -165,18 +165,18 @@ def test_each_study_has_its_own_budget_and_each_data_set_its_own_network(differi
     )
 
 
-def test_the_baselines_of_compression_have_no_gates_as_the_papers(differing):
+def test_a_baseline_without_gates_is_not_a_deviation(differing):
     setting = PAPER_SETTING | {"objective": "geco", "steps": 200_000}
     assert not [text for text in differing("compression", cars3d=setting) if "objective" in text]
 
 
 @pytest.mark.parametrize("dataset", ["sprites", "dsprites", "shapes3d", "cars3d"])
-def test_of_data_sets_without_a_split_images_are_held_out(differing, dataset):
+def test_held_out_images_are_a_deviation_where_the_paper_has_no_split(differing, dataset):
     (said,) = [text for text in differing(**{dataset: PAPER_SETTING}) if "held out" in text]
     assert said.startswith(f"{dataset}: some images are held out and not trained on")
 
 
-def test_what_several_data_sets_have_in_common_is_said_once(differing):
+def test_deviations_of_several_data_sets_are_merged(differing):
     setting = PAPER_SETTING | {"steps": 100_000}
     mnist = setting | {"architecture": "conv28"}
     assert differing("compression", cars3d=setting, shapes3d=setting, mnist=mnist) == [
@@ -187,38 +187,47 @@ def test_what_several_data_sets_have_in_common_is_said_once(differing):
     ]
 
 
-def test_data_sets_that_the_paper_does_not_have_are_not_compared(differing):
+def test_deviations_of_data_sets_that_the_paper_lacks_are_not_listed(differing):
     both = differing("compression", digits=PAPER_SETTING, mnist=PAPER_SETTING)
     assert both
     assert all(text.startswith("mnist: ") for text in both)
     assert differing("compression", digits=PAPER_SETTING) == []
 
 
-def quantities(ledger):
-    study = Study.read(ledger)
-    return {row.what: (row.paper, row.ours) for row in view_of(study).quantities(study)}
+def compared(ledger):
+    """The paper's number by quantity, with ours: median, range, seeds."""
+    paper = compute_report(StudyData.read(ledger)).paper
+    rows = [] if paper is None else paper.grid.data.to_dict("records")
+    return {row["quantity"]: (row["paper"], _spread(row)) for row in rows}
+
+
+def _spread(row):
+    if row["seeds"] == 0:
+        assert math.isnan(row["here"])
+        return None
+    return Spread(row["here"], row["here_min"], row["here_max"], row["seeds"])
 
 
 @pytest.mark.parametrize("study", ["pareto", "trajectory", "compare", "compression"])
-def test_of_digits_the_paper_says_nothing(study_of, trial, pair, study):
-    assert quantities(study_of([trial(), *pair()], study=study)) == {}
+def test_digits_are_not_compared(study_of, trial, pair, study):
+    assert compared(study_of([trial(), *pair()], study=study)) == {}
 
 
-def test_the_fronts_ends_are_those_of_32_dimensions_that_hold_tau(study_of, trial):
+def test_a_front_is_compared_at_its_ends_by_trials_of_32_dimensions_that_hold_tau(study_of, trial):
     asked = [
         trial(3.0, 0, 32, dataset="mnist", open_gates=25),
         trial(3.0, 1, 32, dataset="mnist", open_gates=28, status=Status.UNSETTLED),
         trial(3.0, 2, 32, dataset="mnist", open_gates=32, status=Status.INFEASIBLE),
         trial(30.0, 0, 16, dataset="mnist", open_gates=3),
     ]
-    found = quantities(study_of(asked, study="pareto"))
+    found = compared(study_of(asked, study="pareto"))
     assert found == {
         "open gates at τ = 3": (27, Spread(28, 25, 28, 2)),
         "open gates at τ = 30": (2, None),
     }
 
 
-def test_a_trajectory_is_read_at_the_steps_of_figure_1(study_of, trial, curve_of):
+def test_a_trajectory_is_compared_at_the_steps_of_figure_1(study_of, trial, curve_of):
     def narrowing(seed):
         curve = curve_of(25.0, 10, 4, steps=24_000, samples=240).to_pandas()
         curve["open_gates"] = 10 - curve["step"] // (4000 + 1000 * seed)
@@ -227,7 +236,7 @@ def test_a_trajectory_is_read_at_the_steps_of_figure_1(study_of, trial, curve_of
         )
         return trial(25.0, seed, 10, dataset="sprites", steps=24_000, curves=table)
 
-    found = quantities(study_of([narrowing(seed) for seed in range(3)], study="trajectory"))
+    found = compared(study_of([narrowing(seed) for seed in range(3)], study="trajectory"))
     assert found == {
         "open gates after 10,000 steps (τ = 25)": (9, Spread(8, 8, 9, 3)),
         "open gates after 20,000 steps (τ = 25)": (6, Spread(6, 5, 7, 3)),
@@ -235,7 +244,7 @@ def test_a_trajectory_is_read_at_the_steps_of_figure_1(study_of, trial, curve_of
     }
 
 
-def test_a_trajectory_is_that_of_the_seeds_that_hold_tau(study_of, trial):
+def test_a_trajectory_is_compared_by_seeds_that_hold_tau(study_of, trial):
     def ended(tau, seed, gates, **changes):
         return trial(tau, seed, 10, dataset="sprites", steps=8000, open_gates=gates, **changes)
 
@@ -249,7 +258,7 @@ def test_a_trajectory_is_that_of_the_seeds_that_hold_tau(study_of, trial):
         dataclasses.replace(record, curves=stretched(record.curves, 30_000 / 8000))
         for record in asked
     ]
-    found = quantities(study_of(long, study="trajectory"))
+    found = compared(study_of(long, study="trajectory"))
     assert len(found) == 6  # no row for the width that is not the paper's
     assert found["open gates after 25,000 steps (τ = 20)"] == (5, Spread(6, 6, 6, 1))
     assert found["open gates after 25,000 steps (τ = 35)"] == (5, None)
@@ -268,7 +277,7 @@ def test_a_comparison_has_a_row_for_each_width_and_tau_of_figure_3(study_of, tri
         trial(35.0, 0, 10, dataset="sprites", open_gates=3, status=Status.INFEASIBLE),
         trial(35.0, 0, 16, dataset="sprites", open_gates=4, status=Status.UNSETTLED),
     ]
-    assert quantities(study_of(asked, study="compare")) == {
+    assert compared(study_of(asked, study="compare")) == {
         "open gates at τ = 20, from 10 dimensions": (5, Spread(6, 6, 6, 1)),
         "open gates at τ = 25, from 10 dimensions": (5, None),
         "open gates at τ = 35, from 10 dimensions": (3, None),
@@ -278,7 +287,7 @@ def test_a_comparison_has_a_row_for_each_width_and_tau_of_figure_3(study_of, tri
     }
 
 
-def test_compression_leaves_out_readings_that_did_not_hold_tau(study_of, pair):
+def test_compression_is_compared_by_readings_that_held_tau(study_of, pair):
     def above(gates, error):
         curve = pair(10, gates=gates)[1].curves
         table = curve.to_pandas()
@@ -289,7 +298,7 @@ def test_compression_leaves_out_readings_that_did_not_hold_tau(study_of, pair):
         *pair(10, 0, error=9.0, gates=11, dataset="mnist", curves=above(11, -0.1)),
         *pair(10, 1, error=9.5, gates=5, dataset="mnist", curves=above(5, 3.0)),
     ]
-    found = quantities(study_of(asked))
+    found = compared(study_of(asked))
     assert found["error, n = 10"] == (9.49, Spread(9.5, 9.0, 9.5, 2))
     assert found["open gates at 1×, n = 10"][1].count == 2
     assert found["open gates at 2×, n = 10"] == (9, Spread(11, 11, 11, 1))
@@ -297,7 +306,7 @@ def test_compression_leaves_out_readings_that_did_not_hold_tau(study_of, pair):
 
 def test_compression_is_compared_line_by_line(study_of, pair):
     asked = [*pair(10, error=9.0, gates=11, dataset="mnist"), *pair(4, dataset="mnist")]
-    found = quantities(study_of(asked))
+    found = compared(study_of(asked))
     assert found["error, n = 10"] == (9.49, Spread(9.0, 9.0, 9.0, 1))
     assert found["open gates at 2×, n = 10"] == (9, Spread(11, 11, 11, 1))
     assert len(found) == 4  # the paper has no n = 4

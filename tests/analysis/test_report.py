@@ -8,19 +8,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from analysis import write_report
+from analysis import StudyData, compute_report, write_report
 from analysis.report import render_page
-from analysis.study_data import Study
 from sweeper.ledger.ledger import Ledger
 from trainer.errors import UserError
-from trainer.spec import Status
+from trainer.verdict import Status
 
 HOSTILE = "<script>alert('x')</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
 class Page(HTMLParser):
-    """Collects what a page loads and says, and that its elements are closed in order."""
+    """Collects what a page loads and says, and checks that elements are closed in order."""
 
     def __init__(self, text):
         super().__init__()
@@ -48,7 +47,7 @@ class Page(HTMLParser):
 
 
 def write(ledger):
-    return Path(write_report(Study.read(ledger)))
+    return Path(write_report(compute_report(StudyData.read(ledger))))
 
 
 def report_of(ledger):
@@ -59,15 +58,14 @@ def read(path):
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_the_report_and_the_files_behind_it(digits):
-    path = write(digits)
-    assert path == report_of(digits) / "report.html"
-    names = {str(file.relative_to(report_of(digits))) for file in report_of(digits).rglob("*.*")}
+def test_the_report_and_the_files_behind_it(written_digits):
+    folder = report_of(written_digits)
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*.*")}
     assert {"report.html", "front.csv", "trials.csv", "front.svg", "front.png"} <= names
     assert sum(name.startswith("curves/") and name.endswith(".svg") for name in names) == 7
     assert sum(name.startswith("curves/") and name.endswith(".png") for name in names) == 7
-    assert len(pd.read_csv(report_of(digits) / "trials.csv")) == 7
-    front = pd.read_csv(report_of(digits) / "front.csv")
+    assert len(pd.read_csv(folder / "trials.csv")) == 7
+    front = pd.read_csv(folder / "front.csv")
     assert front["tau"].tolist() == sorted(front["tau"])
     assert front["on_front"].sum() == 5
 
@@ -84,8 +82,8 @@ def test_the_page_is_one_small_file_that_loads_nothing(study_of, trial):
     assert path.stat().st_size < 150_000 + 2 * 170_000  # so that 28 trials fit into 5 MB
 
 
-def test_the_page_says_in_order_what_a_reader_needs(digits):
-    text = read(write(digits)).text
+def test_the_page_says_in_order_what_a_reader_needs(written_digits):
+    text = read(report_of(written_digits) / "report.html").text
     marks = [
         "On digits, 4 of 16 dimensions suffice",
         "This is the knee",
@@ -94,7 +92,7 @@ def test_the_page_says_in_order_what_a_reader_needs(digits):
         "Reconstructions along the front",
         "What the columns mean",
         "All trials",
-        "Each trial's course",
+        "Training curves by trial",
         "What was run, and on what",
         "sweeper run pareto --dataset digits --taus 0.5..3.5..0.5",
         "AMD EPYC",
@@ -118,8 +116,8 @@ def test_hostile_names_and_errors_are_only_text(study_of, trial):
     assert page.text.count(HOSTILE) >= 10
 
 
-def test_hostile_strings_in_every_column_break_out_of_nothing(study_of, trial):
-    """Of text, of attributes, of comments, of CSS, of the figures."""
+def test_hostile_strings_in_every_column_are_escaped_everywhere(study_of, trial):
+    """In text, attributes, comments, CSS and figures."""
     script = "<script>alert(1)</script>"
     attack = f"\"'--></style></title>{script}<img src=x onerror=alert(1)>{{{{ 7*7 }}}}$x^"
     names = ("dataset", "dataset_sha256", "architecture", "objective", "device", "error")
@@ -150,7 +148,7 @@ def _attacked(value, attack):
 
 
 @pytest.mark.parametrize(
-    ("taus", "changes", "said"),
+    ("taus", "changes", "expected"),
     [
         ([], {}, ["No trial on digits has finished yet", "Run the same command again"]),
         ([1.5], {}, ["4 of 16 dimensions suffice", "single point"]),
@@ -164,21 +162,21 @@ def _attacked(value, attack):
         ([1.0], {"status": Status.DIVERGED, "error": "loss is NaN"}, ["1 trial diverged"]),
     ],
 )
-def test_a_study_that_found_no_knee_is_still_readable(study_of, trial, taus, changes, said):
+def test_a_study_without_a_knee_has_a_readable_page(study_of, trial, taus, changes, expected):
     nan = {}
     if changes.get("status") in (Status.FAILED, Status.DIVERGED):
         names = ("gate_l1", "train_sse", "test_sse_sampled", "test_sse_mean", "constraint_ma")
         nan = dict.fromkeys((*names, "multiplier", "kl", "steps_per_second"), math.nan)
         nan["samples"] = None
     text = read(write(study_of([trial(tau, **changes, **nan) for tau in taus]))).text
-    for words in said:
+    for words in expected:
         assert words in text
     assert "nan" not in text
 
 
-def test_a_study_killed_in_its_first_run_has_no_account_of_it(study_of, trial):
+def test_a_study_killed_in_its_first_run_has_no_record_of_it(study_of, trial):
     text = read(write(study_of([trial()], runs=[]))).text
-    assert "left no account of itself" in text
+    assert "left no record" in text
 
 
 def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
@@ -192,7 +190,7 @@ def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
     assert "git commit –" in text
 
 
-def test_a_run_says_its_budget_and_pack_size_if_it_knew_them(study_of, trial):
+def test_a_run_has_its_budget_and_pack_size_if_they_were_recorded(study_of, trial):
     ledger = study_of([trial()])
     text = read(write(ledger)).text
     assert "budget – " in text  # of an older version
@@ -214,7 +212,8 @@ def test_several_seeds_show_their_range(study_of, trial):
 
 def test_writing_again_gives_the_same_page(study_of, trial):
     ledger = study_of([trial()])
-    first = write(ledger).read_bytes()
+    assert write(ledger) == report_of(ledger) / "report.html"
+    first = (report_of(ledger) / "report.html").read_bytes()
     assert write(ledger).read_bytes() == first
     assert not list(report_of(ledger).rglob("*.part"))
 
@@ -241,7 +240,7 @@ def test_counts_stay_whole_beside_a_trial_that_has_none(study_of, trial, failed,
 
 
 def test_the_page_is_rendered_without_pictures_too(digits):
-    assert "<img" not in render_page(Study.read(digits), [])
+    assert "<img" not in render_page(compute_report(StudyData.read(digits)), [])
 
 
 def test_the_report_of_compression_on_two_data_sets(study_of, pair):
@@ -263,7 +262,7 @@ def test_the_report_of_compression_on_two_data_sets(study_of, pair):
         "6 (5–7)",
         "1.10 (1.00–1.20)",
         "9.90 (9.00–10.80)",
-        "Beside the paper",
+        "Compared with the paper",
         "sprites open gates at 2×, n = 5 6 6 (5–7) 0 3",
         "sprites: drawn from the factors of dsprites",
         "sprites: 4,000 steps, the paper 200,000 (2 %)",
@@ -287,18 +286,18 @@ def test_the_report_of_a_trajectory_of_three_seeds(study_of, trial):
     text = read(write(ledger)).text
     for words in (
         "8,000 steps narrow the bottleneck from 10 to 6 dimensions at τ = 25.",
-        "Along the way",
-        "What became of each τ",
+        "Milestones",
+        "Results by τ",
         "6 (5–7)",
-        "Beside the paper",
+        "Compared with the paper",
         "open gates after 10,000 steps (τ = 25) 9 sprites",  # ours is blank
     ):
         assert words in text
     names = {file.name for file in report_of(ledger).iterdir()}
-    assert {"course-tau25-width10.svg", "staircase.csv", "outcomes.csv", "paper.csv"} <= names
-    stairs = pd.read_csv(report_of(ledger) / "staircase.csv")
-    assert stairs["step"].tolist() == [400, *range(800, 8001, 800)]
-    assert (stairs["error_min"] <= stairs["error"]).all()
+    assert {"trajectory-tau25-width10.svg", "milestones.csv", "outcomes.csv", "paper.csv"} <= names
+    milestones = pd.read_csv(report_of(ledger) / "milestones.csv")
+    assert milestones["step"].tolist() == [400, *range(800, 8001, 800)]
+    assert (milestones["error_min"] <= milestones["error"]).all()
 
 
 @pytest.mark.parametrize(("dataset", "channels"), [("sprites", 1), ("rooms", 3)])
@@ -314,6 +313,6 @@ def test_the_report_of_a_comparison(study_of, trial, dataset, channels):
     kept = f"On {dataset}, training keeps 7 of 10 dimensions at τ = 20 and 3 of 10 at τ = 35."
     assert kept in text
     assert (report_of(ledger) / "comparison.png").exists()
-    assert ("Beside the paper" in text) == (dataset == "sprites")
+    assert ("Compared with the paper" in text) == (dataset == "sprites")
     assert ("open gates at τ = 35, from 10 dimensions 3 3 0 1" in text) == (dataset == "sprites")
     assert (report_of(ledger) / "paper.csv").exists() == (dataset == "sprites")

@@ -6,10 +6,10 @@ import pytest
 from analysis import read_trials
 from sweeper.ledger.columns import TRIAL_SCHEMA
 from trainer.errors import UserError
-from trainer.spec import Status
+from trainer.verdict import Status
 
 
-def test_one_row_per_trial_sorted_whoever_finished_first(study_of, trial):
+def test_rows_are_sorted_whichever_trial_finished_first(study_of, trial):
     asked = [trial(2.0, 1), trial(0.5, 1), trial(2.0, 0, width=8), trial(2.0, 0), trial(0.5, 0)]
     trials = read_trials(study_of(asked))
     keys = list(trials[["tau", "width", "seed"]].itertuples(index=False, name=None))
@@ -67,6 +67,6 @@ def test_a_failed_trials_numbers_stay_nan(study_of, trial):
     assert row["error"] == "boom"
 
 
-def test_a_spec_of_no_trial_is_refused(study_of, trial):
+def test_an_invalid_spec_is_refused(study_of, trial):
     with pytest.raises(UserError, match="tau"):
         study_of([trial(-1.0)])

@@ -1,27 +1,36 @@
-"""Contracts that every row of VIEWS keeps, in whatever state a study is; then what each says."""
+"""Contracts that every row of VIEWS keeps, whatever state a study is in; then what each says."""
 
+import functools
 import json
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from analysis import Study, compute_answer, write_report
+from analysis import StudyData, StudyReport, compute_report, write_report
 from analysis.figures import FIGURES
-from analysis.views import VIEWS, view_of
+from analysis.views import VIEWS
 from sweeper.studies import STUDIES
-from trainer.spec import Status
+from trainer.verdict import Status
 
 STATES = ("empty", "failed", "diverged", "infeasible", "bare", "waiting", "whole")
 
 
-@pytest.fixture
+class Written(NamedTuple):
+    """A report, and its page."""
+
+    report: StudyReport
+    page: str
+
+
+@pytest.fixture(scope="session")
 def states(trial, failed, diverged, pair):
-    """Gives the trials of a study that is in one of `STATES`."""
+    """The trials of a study by its state, one of `STATES`."""
     baseline, gated = pair(3, error=1.25)
     spec = {"objective": "geco", "steps": 4000}
-    bare = {"curves": None}  # of most: what takes time is to draw them
-    records = {
+    bare = {"curves": None}  # of most, since drawing them takes time
+    return {
         "empty": [],
         "failed": [failed(0, width=3, **spec), failed(1.0), failed(1.5, 1)],
         "diverged": [diverged(0, width=3, **spec), diverged(1.0), diverged(1.5, 1)],
@@ -40,46 +49,45 @@ def states(trial, failed, diverged, pair):
             failed(1.5, 2),
         ],
     }
-    return records.__getitem__
 
 
-@pytest.fixture
-def study_in(states, study_of):
-    """Writes a study of a kind, in a state."""
+@pytest.fixture(scope="session")
+def written(states, study_of):
+    """Writes the report of a study of a kind, in a state; each once a session."""
 
+    @functools.cache
     def write(kind, state):
-        asked = states(state)
-        return study_of(asked, study=kind, waiting=["a sequel"] if state == "waiting" else [])
+        waiting = ["a gated trial"] if state == "waiting" else []
+        ledger = study_of(states[state], study=kind, waiting=waiting)
+        report = compute_report(StudyData.read(ledger))
+        return Written(report, Path(write_report(report)).read_text(encoding="utf-8"))
 
     return write
 
 
-def test_every_study_that_can_be_run_is_told():
+def test_every_study_that_can_be_run_has_a_view():
     assert list(VIEWS) == list(STUDIES)
     for name, view in VIEWS.items():
         assert view.study == name
 
 
-def test_every_figure_is_shown_by_a_study_and_every_name_is_one():
-    shown = [name for view in VIEWS.values() for name in (*view.lead, *view.figures)]
-    assert set(shown) == set(FIGURES)
-    for view in VIEWS.values():
-        names = (*view.lead, *view.figures)
-        assert len(set(names)) == len(names)
+def test_every_figure_is_shown_by_a_study_once(written):
+    shown = {kind: written(kind, "whole").report.plots() for kind in VIEWS}
+    assert {plot.name for plots in shown.values() for plot in plots} == set(FIGURES)
+    for plots in shown.values():
+        stems = [plot.stem for plot in plots]
+        assert len(set(stems)) == len(stems)
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", VIEWS)
-def test_in_every_state_there_is_an_answer_a_table_and_facts(kind, state, study_in):
-    study = Study.read(study_in(kind, state))
-    view = view_of(study)
-    answer = compute_answer(study)
-    assert answer.headline.endswith(".")
-    assert answer.reason.endswith(".")
-    assert "nan" not in answer.headline + answer.reason
-    facts = json.loads(json.dumps(view.facts(study), allow_nan=False))
-    assert facts == view.facts(study)
-    for grid in (view.summary(study), *(make(study) for make in view.grids)):
+def test_in_every_state_there_is_an_answer_a_table_and_facts(kind, state, written):
+    report = written(kind, state).report
+    assert report.answer.headline.endswith(".")
+    assert report.answer.reason.endswith(".")
+    assert "nan" not in report.answer.headline + report.answer.reason
+    assert json.loads(json.dumps(report.facts, allow_nan=False)) == report.facts
+    for grid in (report.summary, *report.tables):
         assert grid.text <= set(grid.columns)
         for row in grid.rows:
             assert len(row.cells) == len(grid.columns)
@@ -88,21 +96,21 @@ def test_in_every_state_there_is_an_answer_a_table_and_facts(kind, state, study_
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", VIEWS)
-def test_in_every_state_there_is_a_report(kind, state, study_in):
-    ledger = study_in(kind, state)
-    page = Path(write_report(Study.read(ledger))).read_text(encoding="utf-8")
-    assert compute_answer(Study.read(ledger)).headline.split(" = ")[0] in page
+def test_in_every_state_there_is_a_page(kind, state, written):
+    report, page = written(kind, state)
+    assert report.answer.headline.split(" = ")[0] in page
     assert ">nan<" not in page
 
 
 @pytest.fixture
-def told(study_of):
-    """Gives the answer of a study of these trials."""
+def answer_of(study_of):
+    """Computes the answer of a study of these trials."""
 
-    def tell(kind, records, **manifest):
-        return compute_answer(Study.read(study_of(records, study=kind, **manifest)))
+    def compute(kind, records, **manifest):
+        study = StudyData.read(study_of(records, study=kind, **manifest))
+        return compute_report(study).answer
 
-    return tell
+    return compute
 
 
 @pytest.fixture
@@ -119,15 +127,15 @@ def missing(curve_of):
     return make
 
 
-def test_a_trajectory_says_how_far_it_came(told, trial, diverged):
-    answer = told("trajectory", [trial(1.5)])
+def test_a_trajectory_says_how_far_the_gates_closed(answer_of, trial, diverged):
+    answer = answer_of("trajectory", [trial(1.5)])
     assert answer.headline == (
         "On digits, 8,000 steps narrow the bottleneck from 16 to 4 dimensions at τ = 1.5."
     )
     assert answer.reason == "How the trials ended: feasible."
     asked = [trial(1.5, seed, open_gates=4 + seed) for seed in range(3)]
     asked += [trial(2.5, width=32, status=Status.UNSETTLED), diverged(3.0)]
-    answer = told("trajectory", asked)
+    answer = answer_of("trajectory", asked)
     assert answer.headline == (
         "On digits, 8,000 steps narrow the bottleneck from 16 to 5 dimensions at τ = 1.5 and from "
         "32 to 2 at τ = 2.5; τ = 3 from 16 dimensions is not held."
@@ -136,77 +144,77 @@ def test_a_trajectory_says_how_far_it_came(told, trial, diverged):
     assert "medians" in answer.reason
 
 
-def test_a_trajectory_tells_of_trials_that_hold_tau_only(told, trial):
+def test_a_trajectory_counts_only_trials_that_hold_tau(answer_of, trial):
     lost = [trial(0.2, seed, open_gates=2, status=Status.INFEASIBLE) for seed in (0, 1)]
-    assert told("trajectory", lost).headline == "No trial on digits holds its τ."
+    assert answer_of("trajectory", lost).headline == "No trial on digits holds its τ."
     whole = trial(0.5, open_gates=16)
-    answer = told("trajectory", [*lost, whole])
+    answer = answer_of("trajectory", [*lost, whole])
     assert answer.headline == "On digits, no gate closed at τ = 0.5; τ = 0.2 is not held."
     mixed = [whole, trial(1.5), trial(1.5, 1, open_gates=1, status=Status.INFEASIBLE)]
-    assert told("trajectory", mixed).headline == (
+    assert answer_of("trajectory", mixed).headline == (
         "On digits, 8,000 steps narrow the bottleneck from 16 to 4 dimensions at τ = 1.5; no gate "
         "closed at τ = 0.5."
     )
     one_of_two = [whole, trial(0.5, 1, open_gates=15)]
-    assert "from 16 to 16 (15–16) dimensions" in told("trajectory", one_of_two).headline
+    assert "from 16 to 16 (15–16) dimensions" in answer_of("trajectory", one_of_two).headline
 
 
-def test_a_trajectory_that_came_to_no_end_says_so(told, failed):
-    assert told("trajectory", [failed()]).headline == "No trial on digits came to its end."
+def test_a_trajectory_without_a_finished_trial_says_so(answer_of, failed):
+    assert answer_of("trajectory", [failed()]).headline == "No trial on digits came to its end."
 
 
-def test_a_comparison_says_what_each_tau_keeps_if_it_is_held(told, trial):
+def test_a_comparison_says_how_many_dimensions_each_held_tau_keeps(answer_of, trial):
     kept = {1.0: 6, 2.0: 3}
     asked = [trial(tau, seed, open_gates=gates) for tau, gates in kept.items() for seed in (0, 1)]
     asked.append(trial(2.0, 2, open_gates=16, status=Status.INFEASIBLE))
     asked.append(trial(0.1, open_gates=16, status=Status.INFEASIBLE))
-    assert told("compare", asked).headline == (
+    assert answer_of("compare", asked).headline == (
         "On digits, training keeps 6 of 16 dimensions at τ = 1 and 3 of 16 at τ = 2; τ = 0.1 is "
         "not held."
     )
 
 
-def test_a_comparison_that_holds_no_tau_says_what_to_try(told, trial):
-    answer = told("compare", [trial(0.1, status=Status.INFEASIBLE)])
+def test_a_comparison_that_holds_no_tau_says_what_to_try(answer_of, trial):
+    answer = answer_of("compare", [trial(0.1, status=Status.INFEASIBLE)])
     assert answer.headline == "No trial on digits holds its τ."
     assert "Raise τ" in answer.reason
 
 
-def test_compression_names_few_sizes_and_counts_many(told, pair):
-    answer = told("compression", [*pair(3, gates=4), *pair(6, error=0.7, gates=7)])
+def test_compression_names_few_sizes_and_counts_many(answer_of, pair):
+    answer = answer_of("compression", [*pair(3, gates=4), *pair(6, error=0.7, gates=7)])
     assert answer.headline == (
         "On digits, training keeps 4 of 6 dimensions where 3 would do and 7 of 12 where 6 would do."
     )
     left = {2: 3, 3: 5, 4: 7, 5: 2, 6: 8}  # 4 and 5 are not within 2 of theirs
     many = [pair(n, error=8.0 / n, gates=gates) for n, gates in left.items()]
-    answer = told("compression", [record for records in many for record in records])
+    answer = answer_of("compression", [record for records in many for record in records])
     assert answer.headline == (
         "In 3 of 5 cases, training narrows 2n dimensions to n, give or take 2."
     )
     both = [*pair(3, gates=4), *pair(3, gates=4, dataset="tiles")]
-    assert told("compression", both).headline.startswith("In each of 2 cases")
+    assert answer_of("compression", both).headline.startswith("In each of 2 cases")
     started = [*pair(3, gates=4), pair(3, dataset="tiles")[0]]
-    assert told("compression", started).headline == (
+    assert answer_of("compression", started).headline == (
         "On digits, training keeps 4 of 6 dimensions where 3 would do."
     )
 
 
-def test_only_what_was_held_and_closed_counts_as_close(told, pair, missing):
+def test_only_lines_that_held_tau_and_closed_gates_count_as_close(answer_of, pair, missing):
     everything_open = [*pair(2, gates=4), *pair(2, gates=4, dataset="tiles")]
-    answer = told("compression", everything_open)
+    answer = answer_of("compression", everything_open)
     assert answer.headline.startswith("In none of 2 cases")
     lost = pair(3, gates=3, curves=missing(3, 3), status=Status.INFEASIBLE)
-    answer = told("compression", [*lost, *pair(3, gates=4, dataset="tiles")])
+    answer = answer_of("compression", [*lost, *pair(3, gates=4, dataset="tiles")])
     assert answer.headline.startswith("In 1 of 2 cases")
     seeds = [*lost, *pair(3, 1, gates=5), *pair(3, gates=4, dataset="tiles")]
-    assert told("compression", seeds).headline.startswith("In each of 2 cases")
+    assert answer_of("compression", seeds).headline.startswith("In each of 2 cases")
 
 
-def test_compression_keeps_only_what_it_holds(told, pair, missing):
+def test_compression_says_which_lines_do_not_hold_the_error(answer_of, pair, missing):
     lost = pair(6, error=0.7, gates=1, curves=missing(6, 1), status=Status.INFEASIBLE)
-    answer = told("compression", lost)
+    answer = answer_of("compression", lost)
     assert answer.headline == "On digits, no trial with gates holds the error of its baseline."
-    assert told("compression", [*pair(3, gates=4), *lost]).headline == (
+    assert answer_of("compression", [*pair(3, gates=4), *lost]).headline == (
         "On digits, training keeps 4 of 6 dimensions where 3 would do; from 12 dimensions, the "
         "baseline's error is not held."
     )
@@ -214,8 +222,8 @@ def test_compression_keeps_only_what_it_holds(told, pair, missing):
 
 def test_a_reading_that_did_not_hold_tau_has_an_asterisk(study_of, pair, missing):
     def rows(*pairs):
-        study = Study.read(study_of([record for records in pairs for record in records]))
-        grid = view_of(study).summary(study)
+        ledger = study_of([record for records in pairs for record in records])
+        grid = compute_report(StudyData.read(ledger)).summary
         assert ("*: τ was not held" in grid.note) == any("*" in str(row.cells) for row in grid.rows)
         return [row.cells[3:6] for row in grid.rows]
 
@@ -226,45 +234,44 @@ def test_a_reading_that_did_not_hold_tau_has_an_asterisk(study_of, pair, missing
     assert rows(held, lost) == [("5", "4", "4*")]
 
 
-def test_compression_says_how_many_did_not_hold_the_error(told, pair):
+def test_compression_says_how_many_did_not_hold_the_error(answer_of, pair):
     lost = pair(3, 1, error=1.3, gates=2, status=Status.INFEASIBLE)
-    answer = told("compression", [*pair(3), *lost])
+    answer = answer_of("compression", [*pair(3), *lost])
     assert "1 of the 2 did not hold it at the end." in answer.reason
     assert "too much" not in answer.reason
-    assert "did not hold" not in told("compression", pair(3)).reason
+    assert "did not hold" not in answer_of("compression", pair(3)).reason
 
 
-def test_compression_without_an_end_says_where_it_stands(told, pair, diverged):
+def test_compression_without_a_finished_gated_trial_says_what_there_is(answer_of, pair, diverged):
     baselines = [pair(3)[0], diverged(0, width=4, objective="geco", steps=4000)]
-    answer = told("compression", baselines, waiting=["a sequel"])
+    answer = answer_of("compression", baselines, waiting=["a gated trial"])
     assert answer.headline == "No trial with gates on digits has come to its end."
     assert "1 waiting, 1 baseline diverged" in answer.reason
 
 
-def test_the_table_of_compression_is_blank_where_nothing_was_read(study_of, pair):
+def test_the_table_of_compression_is_blank_without_a_reading(study_of, pair):
     curve = pair(6)[1].curves.slice(0, 120)  # up to step 4800 of 8000, of a baseline of 4000
     asked = [*pair(3, gates=4), *pair(6, error=0.7, curves=curve, status=Status.DIVERGED)]
-    study = Study.read(study_of(asked))
-    whole, part = view_of(study).summary(study).rows
+    report = compute_report(StudyData.read(study_of(asked)))
+    whole, part = report.summary.rows
     assert whole.cells[3:6] == ("5", "4", "4")  # at 4000 of 8000 steps Σσ(kγ) is 4.8
     assert part.cells[3] != ""
     assert part.cells[4:6] == ("", "")
     assert part.faint
     assert not whole.faint
-    assert [row["gates"][2] for row in view_of(study).facts(study)["pairs"]] == [4, None]
+    assert [row["gates"][2] for row in report.facts["pairs"]] == [4, None]
 
 
 @pytest.mark.parametrize("study", ["pareto", "trajectory", "compare"])
-def test_all_say_alike_what_became_of_each_tau(study_of, trial, study):
+def test_the_results_by_tau_are_the_same_in_all_studies(study_of, trial, study):
     asked = [
         trial(0.2, open_gates=16, status=Status.INFEASIBLE),
         trial(1.0, 0, open_gates=6),
         trial(1.0, 1, open_gates=8, status=Status.UNSETTLED),
         trial(2.0, open_gates=6),
     ]
-    told = Study.read(study_of(asked, study=study))
-    grid = view_of(told).summary(told)
-    assert grid.title == "What became of each τ"
+    grid = compute_report(StudyData.read(study_of(asked, study=study))).summary
+    assert grid.title == "Results by τ"
     assert grid.columns == ("τ", "width", "open gates", "held-out sse", "seeds", "status")
     front = study == "pareto"  # of which only feasible trials are points
     assert [row.cells for row in grid.rows] == [
@@ -275,7 +282,7 @@ def test_all_say_alike_what_became_of_each_tau(study_of, trial, study):
     assert [row.faint for row in grid.rows] == [True, False, False]
 
 
-def test_the_staircase_shows_the_course_at_shares_of_the_steps(study_of, trial, curve_of):
+def test_milestones_are_at_shares_of_the_steps(study_of, trial, curve_of):
     curve = curve_of(2.0, 16, 0, steps=8000, samples=80).to_pandas()
     curve["open_gates"] = 16 - curve["step"] // 500
     curve["constraint_ma"] = curve["step"] / 1e4
@@ -288,8 +295,7 @@ def test_the_staircase_shows_the_course_at_shares_of_the_steps(study_of, trial, 
         for seed in range(3)
     ]
     asked = [trial(2.0, seed, curves=curve) for seed, curve in enumerate(curves)]
-    study = Study.read(study_of(asked, study="trajectory"))
-    grid = view_of(study).grids[0](study)
+    grid = compute_report(StudyData.read(study_of(asked, study="trajectory"))).grids[0]
     rows = {row.cells[0]: row.cells[1:3] for row in grid.rows}
     assert list(rows) == [f"{40 * percent * 2:,}" for percent in (5, *range(10, 101, 10))]
     assert rows["4,000"] == ("2.40", "9 (8–10)")
@@ -300,7 +306,7 @@ def test_the_staircase_shows_the_course_at_shares_of_the_steps(study_of, trial, 
 
 
 def test_facts_hold_what_was_measured(study_of, trial, failed):
-    study = Study.read(study_of([trial(1.0), trial(1.5), failed(2.0)], study="compare"))
-    first, *_, last = view_of(study).facts(study)["trials"]
+    ledger = study_of([trial(1.0), trial(1.5), failed(2.0)], study="compare")
+    first, *_, last = compute_report(StudyData.read(ledger)).facts["trials"]
     assert (first["tau"], first["open_gates"], first["status"]) == (1.0, 6, "feasible")
     assert (last["tau"], last["open_gates"], last["test_sse_mean"]) == (2.0, None, None)

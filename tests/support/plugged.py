@@ -13,7 +13,7 @@ import struct
 
 import numpy as np
 
-from sweeper.cli.app import main
+from sweeper.cli.main import main
 from trainer.data import DATASETS
 from trainer.data.official.sources import SourceFile
 from trainer.data.sets.mnist import MNIST

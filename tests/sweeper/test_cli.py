@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from sweeper.cli.app import app
 from sweeper.ledger.ledger import Ledger
 from sweeper.studies import STUDIES
-from trainer.__main__ import main as trainer_main
 
 RUN = ("run", "pareto")
 
@@ -117,27 +116,6 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
         assert ran.stderr.count("\n") == 1
         assert "chapter.tex" in ran.stderr
     assert [path.name for path in thesis.iterdir()] == ["chapter.tex"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--tau", "0"), "tau"),
-        (("--tau", "1", "--width", "100000000000000"), "width"),
-        (("--tau", "1", "--dataset", "digit"), "did you mean 'digits'"),
-        (("--tau", "1", "--objective", "x"), "unknown objective"),
-        (("--tau", "1", "--device", "gpu"), "unknown device"),
-    ],
-)
-def test_the_trainer_refuses_bad_input_in_one_line(
-    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert trainer_main(list(arguments)) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.startswith("error: ")
-    assert shown.err.count("\n") == 1
-    assert words in shown.err
 
 
 def test_a_locked_folder_is_refused(finished: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from sweeper.cli.app import app
 from sweeper.ledger.ledger import Ledger
-from trainer.__main__ import main as trainer_main
 from trainer.hardware import set_precision
 
 pytestmark = pytest.mark.usefixtures("precision")
@@ -33,13 +32,3 @@ def test_the_flag_reaches_the_process_that_trains(
     assert ran.exit_code == 0, ran.output
     assert _set() == {name}
     assert Ledger(tmp_path / "s").rows()["precision"].to_pylist() == ["float32"]
-
-
-@pytest.mark.parametrize(("flags", "name"), [((), "tf32"), (("--strict-float32",), "ieee")])
-def test_the_flag_reaches_a_trial_alone(
-    flags: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    set_precision(strict=not flags)
-    assert trainer_main(["--tau", "2", *SHORT, *flags]) == 0
-    assert _set() == {name}
-    assert "precision         float32" in capsys.readouterr().out

@@ -202,9 +202,8 @@ def test_a_trial_alone_is_the_trial_of_the_study(finished: Path) -> None:
     """`python -m trainer` gives what the study's row says."""
     row = next(row for row in study.rows(finished) if row["tau"] == 3.0)
     ran = subprocess.run(
-        [sys.executable, "-m", "trainer", "--dataset", "digits", "--tau", "3", "--width", "16",
-         "--steps", "400", "--layers", "16", "--json"],
-        capture_output=True, text=True, check=True,
+        [sys.executable, "-m", "trainer", "-"],
+        input=row["spec"], capture_output=True, text=True, check=True,
     )  # fmt: skip
     alone = json.loads(ran.stdout)
     assert alone["test_sse_sampled"] == row["test_sse_sampled"]

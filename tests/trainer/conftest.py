@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from trainer import TrialSpec, data
 from trainer.data import Dataset
 from trainer.data.base import content_sha256
+from trainer.data.drawn.rendered import Recipe, split
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -32,6 +34,11 @@ def digits() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def sprites() -> Dataset:
+    return data.load("sprites")
+
+
+@pytest.fixture(scope="session")
 def blobs() -> Dataset:
     """28×28 images of one grainy blob each, for the convolutional network."""
     generator = np.random.default_rng(0)
@@ -42,6 +49,21 @@ def blobs() -> Dataset:
     images = (grain * np.exp(-distance / 100)).astype(np.uint8)[:, None]
     train, test = images[:128], images[128:]
     return Dataset("blobs", train, test, 255, content_sha256(train, test, 255))
+
+
+def _draw_shades(values: Tensor) -> Tensor:
+    """Draw plain colours, in a layout with the colour channels innermost."""
+    shade, hue = values.unbind(1)
+    colours = torch.stack([shade, shade * hue // 3, 7 * hue], dim=1).to(torch.uint8)
+    return colours[:, None, None].expand(-1, 64, 64, 3).permute(0, 3, 1, 2)
+
+
+@pytest.fixture(scope="session")
+def shades() -> Dataset:
+    """64×64 colour images that are drawn batch by batch."""
+    recipe = Recipe("shades 1", {"shade": 80, "hue": 4}, (3, 64, 64), _draw_shades)
+    train, test = split(recipe, held_out=20)
+    return Dataset("shades", train, test, 255, content_sha256(train, test, 255))
 
 
 @pytest.fixture
@@ -85,12 +107,12 @@ def kind(
     request: pytest.FixtureRequest,
     digits: Dataset,
     blobs: Dataset,
+    sprites: Dataset,
     make_spec: Any,
     blobs_spec: TrialSpec,
 ) -> tuple[Dataset, TrialSpec]:
     """A data set, and a trial whose constraint is met within a few steps."""
     if request.param == "rendered":
-        sprites = data.load("sprites")
         return sprites, make_spec(
             dataset="sprites",
             dataset_sha256=sprites.sha256,

@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 import torch
-from members import CPU, assert_same, hooks_in, interrupt, others, trials_of
+from members import CPU, assert_same, hooks_in, interrupt, trials_of
 
-from trainer import TrialSpec, data
+from trainer import TrialSpec
 from trainer.data import Dataset
 from trainer.errors import UserError
 from trainer.objectives import OBJECTIVES
 from trainer.objectives.state import TrainState
-from trainer.step.compiled import check_compiler, compiled_step, worth_compiling
+from trainer.step.compiled import check_compiler, compiled_step
 from trainer.step.stepper import SingleStepper, Stepper, make_stepper
 from trainer.step.trial import Trial
 from trainer.training.loop import Hooks, Trained, train_together
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,11 +34,11 @@ def compiler() -> None:
         pytest.skip(str(error))
 
 
-def _states(program: Stepper, trial: Trial, count: int) -> list[TrainState]:
-    joint, states = program.join([trial.initial_state()]), []
+def _states(stepper: Stepper, trial: Trial, count: int) -> list[TrainState]:
+    joint, states = stepper.join([trial.initial_state()]), []
     for step in range(count):
-        joint, _ = program.advance(joint, [step])
-        states.append(program.split(joint, 0))
+        joint, _ = stepper.advance(joint, [step])
+        states.append(stepper.split(joint, 0))
     return states
 
 
@@ -47,7 +49,9 @@ def _train(spec: TrialSpec, dataset: Dataset, hooks: Hooks | None = None) -> Tra
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_it_is_the_plain_step(objective: str, kind: tuple[Dataset, TrialSpec]) -> None:
+def test_the_compiled_step_equals_the_plain_step(
+    objective: str, kind: tuple[Dataset, TrialSpec]
+) -> None:
     dataset, spec = kind
     (trial,) = trials_of([dataclasses.replace(spec, objective=objective)], dataset)
     compiled = _states(make_stepper([trial], compiled=True), trial, 30)
@@ -55,15 +59,16 @@ def test_it_is_the_plain_step(objective: str, kind: tuple[Dataset, TrialSpec]) -
         assert_same(one, other, rtol=1e-7, atol=1e-9)
 
 
-def test_drawn_images_in_another_layout_are_taken(make_spec: Any) -> None:
-    """Of rooms, batches come with their colours innermost; the state comes from anywhere."""
-    rooms = data.load("rooms")
+def test_the_compiled_step_accepts_images_in_another_layout(
+    shades: Dataset, make_spec: Any
+) -> None:
+    """Batches come with their colours innermost; the state comes from anywhere."""
     changes = {"architecture": "conv64", "layers": (4, 4, 4, 4), "batch_size": 8}
-    spec = make_spec(dataset="rooms", dataset_sha256=rooms.sha256, **changes)
-    (trial,) = trials_of([spec], rooms)
+    spec = make_spec(dataset="shades", dataset_sha256=shades.sha256, **changes)
+    (trial,) = trials_of([spec], shades)
     (one,), (other,) = (
-        _states(program, trial, 1)
-        for program in (make_stepper([trial], compiled=True), SingleStepper(trial))
+        _states(stepper, trial, 1)
+        for stepper in (make_stepper([trial], compiled=True), SingleStepper(trial))
     )
     ours, plain = one.adam.first_moment, other.adam.first_moment
     assert float((ours - plain).norm() / plain.norm()) < 1e-9
@@ -71,7 +76,7 @@ def test_drawn_images_in_another_layout_are_taken(make_spec: Any) -> None:
         torch.testing.assert_close(one.buffers[name], value)
 
 
-def test_trials_of_a_kind_share_it(digits: Dataset, make_spec: Any) -> None:
+def test_trials_of_one_kind_share_a_compiled_step(digits: Dataset, make_spec: Any) -> None:
     """What they differ in are arguments: each is trained with its own."""
     specs = [make_spec(), make_spec(tau=3.0, seed=5, k=5.0, lambda_max=2.0, learning_rate=1e-2)]
     one, other = trials_of(specs, digits)
@@ -82,7 +87,7 @@ def test_trials_of_a_kind_share_it(digits: Dataset, make_spec: Any) -> None:
     assert_same(*states, rtol=1e-7, atol=1e-9)
 
 
-def test_a_trial_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
+def test_a_compiled_trial_resumes_to_identical_bits(
     blobs: Dataset, blobs_spec: TrialSpec, tmp_path: Path
 ) -> None:
     whole = _train(blobs_spec, blobs)
@@ -107,7 +112,9 @@ print(trained.state.parameters.numpy().tobytes().hex())
 """
 
 
-def test_another_process_compiles_the_same(digits: Dataset, make_spec: Any, tmp_path: Path) -> None:
+def test_another_process_gets_identical_bits(
+    digits: Dataset, make_spec: Any, tmp_path: Path
+) -> None:
     """With nothing kept from before: a machine that went on with a trial would do so too."""
     spec = make_spec()
     elsewhere = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
@@ -120,12 +127,12 @@ def test_another_process_compiles_the_same(digits: Dataset, make_spec: Any, tmp_
     assert ran.stdout.strip() == _train(spec, digits).state.parameters.numpy().tobytes().hex()
 
 
-def test_its_code_is_kept_in_the_users_cache() -> None:
+def test_compiled_code_is_kept_in_the_users_cache() -> None:
     cache = Path(os.environ["XDG_CACHE_HOME"])
     assert list((cache / "bottleneck-sweeper").glob("compiled-*/*"))
 
 
-def test_a_step_that_looks_at_a_value_is_refused(
+def test_a_step_that_reads_a_value_is_refused(
     digits: Dataset, make_spec: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Trial(make_spec(width=5), digits, CPU)
@@ -139,7 +146,7 @@ def test_a_step_that_looks_at_a_value_is_refused(
         compiled_step(trial)
 
 
-def test_a_wrong_step_is_not_used(
+def test_a_miscompiled_step_is_refused(
     blobs: Dataset, blobs_spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As torch 2.13 made one of 64×64 images with its heuristics for tiles."""
@@ -159,22 +166,3 @@ def test_a_wrong_step_is_not_used(
     trial = Trial(dataclasses.replace(blobs_spec, width=5), blobs, CPU)
     with pytest.raises(UserError, match=r"compiled wrongly \(its statistics differ by 10.0%"):
         compiled_step(trial)
-
-
-def test_a_trial_in_a_pack_is_not_compiled(digits: Dataset, make_spec: Any) -> None:
-    specs = others(make_spec(steps=20))[:2]
-    trials = trials_of(specs, digits)
-    for trained in train_together(trials, [Hooks(), Hooks()]):
-        assert trained.result.compiled is False
-    with pytest.raises(ValueError, match="too many values"):
-        make_stepper(trials, compiled=True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [({"steps": 29_999}, False), ({"steps": 30_000}, True),
-     ({"architecture": "conv28", "layers": (4, 4, 4), "steps": 4_999}, False),
-     ({"architecture": "conv28", "layers": (4, 4, 4), "steps": 5_000}, True)],
-)  # fmt: skip
-def test_it_pays_for_long_trials(changes: dict[str, Any], expected: bool, make_spec: Any) -> None:
-    assert worth_compiling(make_spec(**changes)) is expected

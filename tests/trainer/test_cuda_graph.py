@@ -42,13 +42,13 @@ plain_programs = pytest.mark.parametrize(
 
 
 def _run(
-    program: Stepper, states: Sequence[TrainState], starts: Sequence[int], count: int
+    stepper: Stepper, states: Sequence[TrainState], starts: Sequence[int], count: int
 ) -> list[TrainState]:
     """Take `count` steps, of each trial from its own start on."""
-    joint = program.join(states)
+    joint = stepper.join(states)
     for number in range(count):
-        joint, _ = program.advance(joint, [start + number for start in starts])
-    return [program.split(joint, index) for index in range(len(states))]
+        joint, _ = stepper.advance(joint, [start + number for start in starts])
+    return [stepper.split(joint, index) for index in range(len(states))]
 
 
 def _members(plain: Plain, trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -57,7 +57,7 @@ def _members(plain: Plain, trials: Sequence[Trial]) -> Sequence[Trial]:
 
 @plain_programs
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_ticks_are_the_plain_steps(
+def test_steps_in_place_equal_the_plain_steps(
     objective: str, plain: Plain, kind: tuple[Dataset, TrialSpec]
 ) -> None:
     """To the bit, from block to block of what is drawn; observed on the way as well."""
@@ -77,7 +77,7 @@ def test_ticks_are_the_plain_steps(
     assert 4 * BLOCK < 300
 
 
-def test_members_go_on_from_different_steps(digits: Dataset, make_spec: Any) -> None:
+def test_members_continue_from_different_steps(digits: Dataset, make_spec: Any) -> None:
     """Their rows in what they draw differ, and each draws its next block at its own time."""
     starts = [0, BLOCK - 3, 2 * BLOCK + 10]
     trials = trials_of(others(make_spec(tau=10.0, batch_size=8)), digits)
@@ -93,7 +93,7 @@ def test_members_go_on_from_different_steps(digits: Dataset, make_spec: Any) -> 
 
 
 @plain_programs
-def test_what_is_split_off_is_the_trial_s_own(
+def test_a_split_state_is_not_changed_by_later_steps(
     plain: Plain, kind: tuple[Dataset, TrialSpec]
 ) -> None:
     """Further steps leave it alone, the states that were joined too, and it goes on by itself."""
@@ -101,46 +101,46 @@ def test_what_is_split_off_is_the_trial_s_own(
     trials = _members(plain, trials_of(others(spec), dataset))
     states = [trial.initial_state() for trial in trials]
     before = pytree.tree_map(torch.clone, states)
-    program = InPlaceStepper(plain(trials), eager)
-    joint = program.join(states)
+    stepper = InPlaceStepper(plain(trials), eager)
+    joint = stepper.join(states)
     for step in range(20):
-        joint, _ = program.advance(joint, [step] * len(trials))
-    split = [program.split(joint, index) for index in range(len(trials))]
+        joint, _ = stepper.advance(joint, [step] * len(trials))
+    split = [stepper.split(joint, index) for index in range(len(trials))]
     kept = pytree.tree_map(torch.clone, split)
     for step in range(20, 40):
-        joint, _ = program.advance(joint, [step] * len(trials))
+        joint, _ = stepper.advance(joint, [step] * len(trials))
     assert int(split[0].step) == 20
     for one, other in zip([*split, *states], [*kept, *before], strict=True):
         assert_same(one, other)
     went_on = _run(InPlaceStepper(plain(trials), eager), split, [20] * len(trials), count=20)
     for index, state in enumerate(went_on):
-        assert_same(state, program.split(joint, index))
+        assert_same(state, stepper.split(joint, index))
 
 
 @plain_programs
-def test_a_warm_up_leaves_no_trace(plain: Plain, digits: Dataset, make_spec: Any) -> None:
+def test_warming_up_changes_nothing(plain: Plain, digits: Dataset, make_spec: Any) -> None:
     trials = _members(plain, trials_of(others(make_spec(tau=10.0, batch_size=8)), digits))
     states = [trial.initial_state() for trial in trials]
-    ticks = 0
+    steps_taken = 0
 
-    def record(tick: InPlaceStep, tensors: Sequence[Tensor]) -> InPlaceStep:
+    def record(step: InPlaceStep, tensors: Sequence[Tensor]) -> InPlaceStep:
         def counted() -> None:
-            nonlocal ticks
-            ticks += 1
-            tick()
+            nonlocal steps_taken
+            steps_taken += 1
+            step()
 
         warm_up(counted, tensors)
-        return tick
+        return step
 
     starts = [BLOCK - 1] * len(trials)
     warm = _run(InPlaceStepper(plain(trials), record), states, starts, count=30)
     cold = _run(InPlaceStepper(plain(trials), eager), states, starts, count=30)
-    assert ticks == WARM_UP_STEPS
+    assert steps_taken == WARM_UP_STEPS
     for one, other in zip(warm, cold, strict=True):
         assert_same(one, other)
 
 
-def test_whole_trials_end_and_are_stopped_in_place_as_otherwise(
+def test_whole_and_interrupted_trials_end_the_same_in_place(
     digits: Dataset, make_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Members that end at different steps, stopped in the middle; curves and results alike."""
@@ -208,23 +208,28 @@ def _is_tensor(leaf: object) -> bool:
 
 @plain_programs
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-@pytest.mark.parametrize("name", ["digits", "tiles", "sprites", "rooms"])
-def test_a_tick_stays_on_its_device(
-    name: str, objective: str, plain: Plain, make_spec: Any, blobs_spec: TrialSpec
+@pytest.mark.parametrize("name", ["digits", "tiles", "sprites", "shades"])
+def test_a_step_in_place_stays_on_its_device(
+    name: str,
+    objective: str,
+    plain: Plain,
+    make_spec: Any,
+    blobs_spec: TrialSpec,
+    shades: Dataset,
 ) -> None:
     """Stored and drawn images, dense and convolutional, on a device that has no values at all."""
-    dataset = data.load(name)
+    dataset = shades if name == "shades" else data.load(name)
     base = blobs_spec if name == "tiles" else make_spec()
     spec = dataclasses.replace(
         base, dataset=name, dataset_sha256=dataset.sha256, objective=objective
     )
     meta = torch.device("meta")
     trials = _members(plain, trials_of(others(spec), dataset, torch.float32, meta))
-    program = InPlaceStepper(plain(trials), eager)
-    program.join([trial.initial_state() for trial in trials])
+    stepper = InPlaceStepper(plain(trials), eager)
+    stepper.join([trial.initial_state() for trial in trials])
     with _NoLooks(), _NoLiterals():  # which raise at what would leave it
-        program.step_in_place()
-    assert {tensor.device for tensor in program.tensors} == {meta}
+        stepper.step_in_place()
+    assert {tensor.device for tensor in stepper.tensors} == {meta}
 
 
 @pytest.mark.parametrize(
@@ -237,21 +242,15 @@ def test_a_tick_stays_on_its_device(
         lambda values: torch.ones(3).to(values.device),
     ],
 )
-def test_the_watch_sees_what_it_watches_for(wrong: Callable[[Tensor], object]) -> None:
+def test_the_device_check_detects_what_it_is_for(wrong: Callable[[Tensor], object]) -> None:
     values = torch.ones(3, device="meta")
     with pytest.raises((AssertionError, RuntimeError)), _NoLooks(), _NoLiterals():
         wrong(values)
 
 
-def test_on_a_cpu_nothing_is_recorded(digits: Dataset, make_spec: Any) -> None:
-    trials = trials_of(others(make_spec()), digits)
-    assert isinstance(make_stepper(trials), Pack)
-    assert isinstance(make_stepper(trials[:1]), SingleStepper)
-
-
 @needs_gpu
 @plain_programs
-def test_a_graph_is_the_eager_step(plain: Plain, kind: tuple[Dataset, TrialSpec]) -> None:
+def test_a_cuda_graph_equals_the_eager_step(plain: Plain, kind: tuple[Dataset, TrialSpec]) -> None:
     """In float64; the steps before and after a block's end, so that it draws between replays."""
     dataset, spec = kind
     trials = _members(plain, trials_of(others(spec), dataset, device=torch.device("cuda")))

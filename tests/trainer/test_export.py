@@ -43,13 +43,13 @@ def test_a_loaded_model_reconstructs_as_the_trial_did(
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x02\0\0\0\0\0\0\0{}"])
-def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"model\.safetensors is not a model"):
         load_model(path)
 
 
-def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a model"):
         load_model(tmp_path / "none.safetensors")

@@ -16,7 +16,7 @@ from trainer.functional import adam, gates, geco, vae
 DOUBLE = torch.float64
 
 
-def test_kl_is_that_of_torch_distributions() -> None:
+def test_kl_equals_torch_distributions() -> None:
     torch.manual_seed(0)
     mean, log_variance = torch.randn(2, 5, 7, dtype=DOUBLE)
     expected = kl_divergence(
@@ -32,7 +32,7 @@ def test_sse_is_summed_over_pixels_and_channels() -> None:
     assert vae.sse(reconstructions, images).tolist() == [0.25 * 60, 0.0]
 
 
-def test_reparameterised_samples_have_the_posterior_s_moments() -> None:
+def test_reparameterised_samples_have_the_posteriors_moments() -> None:
     torch.manual_seed(0)
     epsilon = torch.randn(200_000, 1, dtype=DOUBLE)
     samples = vae.reparameterise(
@@ -76,7 +76,7 @@ def test_arm_gradient_is_unbiased(logits: tuple[float, ...]) -> None:
     assert bool((exact.abs() > 10 * standard_error).any()), "the check could not fail"
 
 
-def test_averaging_the_errors_first_would_lose_the_signal() -> None:
+def test_arm_gradient_multiplies_before_it_averages() -> None:
     """What ALGORITHM warns of is not what the estimator does."""
     gate_logits, k = torch.tensor([0.1, 0.1, 0.1], dtype=DOUBLE), torch.tensor(7.0, dtype=DOUBLE)
     torch.manual_seed(1)
@@ -101,7 +101,7 @@ def test_gates_are_antithetic_and_open_with_their_probability() -> None:
         torch.testing.assert_close(drawn.mean(0), expected, atol=0.006, rtol=0)
 
 
-def test_before_the_first_hit_all_gates_that_exist_are_open() -> None:
+def test_before_the_first_hit_all_unmasked_gates_are_open() -> None:
     exists = torch.tensor([True, False, True])
     pair = gates.sample_pair(
         torch.full((3,), -9.0), torch.rand(4, 3), torch.tensor(7.0), torch.tensor(False), exists
@@ -116,7 +116,7 @@ def test_raw_multiplier_inverts_multiplier(value: float) -> None:
     assert geco.multiplier(raw).item() == pytest.approx(value, rel=1e-9)
 
 
-def test_the_constraint_has_the_average_s_value_and_the_batch_s_gradient() -> None:
+def test_replace_value_has_the_averages_value_and_the_batchs_gradient() -> None:
     current = torch.tensor(3.0, requires_grad=True)
     combined = geco.replace_value(torch.tensor(-1.0), current)
     assert combined.item() == -1.0
@@ -130,7 +130,7 @@ def test_the_moving_average_starts_at_the_first_value() -> None:
     assert second.item() == pytest.approx(3.98)
 
 
-def test_adam_is_torch_s() -> None:
+def test_adam_equals_torch_adam() -> None:
     torch.manual_seed(0)
     start = torch.randn(20, dtype=DOUBLE)
     target = torch.randn(20, dtype=DOUBLE)

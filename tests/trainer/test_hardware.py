@@ -31,7 +31,7 @@ def test_products_and_convolutions_are_set_alike(strict: bool, name: str, older:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_cpu_is_float32_whatever_is_set(strict: bool) -> None:
+def test_a_cpu_always_computes_in_float32(strict: bool) -> None:
     set_precision(strict=True)
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.randn(64, 64, generator=generator) for _ in range(2))
@@ -43,7 +43,7 @@ def test_a_cpu_is_float32_whatever_is_set(strict: bool) -> None:
 
 @needs_gpu
 @pytest.mark.parametrize(("strict", "name"), [(False, "tf32"), (True, "float32")])
-def test_a_gpu_multiplies_as_the_record_says(strict: bool, name: str) -> None:
+def test_a_gpu_multiplies_in_the_recorded_precision(strict: bool, name: str) -> None:
     set_precision(strict=strict)
     assert precision_name(torch.device("cuda")) == name
     generator = torch.Generator("cuda").manual_seed(0)

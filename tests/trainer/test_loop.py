@@ -43,13 +43,13 @@ def test_the_same_spec_gives_the_same_bits(digits: Dataset, make_spec: Any) -> N
     _assert_same_end(_train(spec, digits), _train(spec, digits))
 
 
-def test_another_seed_gives_others(digits: Dataset, make_spec: Any) -> None:
+def test_another_seed_gives_other_results(digits: Dataset, make_spec: Any) -> None:
     one, other = (_train(make_spec(steps=20, seed=seed), digits) for seed in (0, 1))
     assert one.result.train_sse != other.result.train_sse
 
 
 @pytest.mark.parametrize("network", ["dense", "conv28"])
-def test_a_trial_that_was_stopped_ends_as_if_it_had_not_been(
+def test_an_interrupted_trial_ends_with_identical_bits(
     network: str,
     digits: Dataset,
     blobs: Dataset,
@@ -82,7 +82,7 @@ def test_checkpoints_are_kept_two_at_a_time_and_do_not_change_the_end(
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+def test_after_a_damaged_checkpoint_the_one_before_is_used(
     damage: str, digits: Dataset, make_spec: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spec = make_spec(steps=50)
@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     _assert_same_end(whole, _train(spec, digits, Hooks(checkpoints=folder)))
 
 
-def test_with_all_checkpoints_damaged_the_trial_begins_again(
+def test_with_all_checkpoints_damaged_the_trial_starts_again(
     digits: Dataset, make_spec: Any, tmp_path: Path
 ) -> None:
     spec = make_spec(steps=30)
@@ -111,7 +111,7 @@ def test_with_all_checkpoints_damaged_the_trial_begins_again(
     _assert_same_end(whole, _train(spec, digits, Hooks(checkpoints=folder)))
 
 
-def test_a_checkpoint_of_another_trial_is_not_continued(
+def test_a_checkpoint_of_another_trial_is_passed_over(
     digits: Dataset, make_spec: Any, tmp_path: Path
 ) -> None:
     spec = make_spec(steps=20)

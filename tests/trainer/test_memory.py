@@ -39,7 +39,9 @@ SIZES = st.integers(1, 10**12)
 
 
 @given(SIZES, SIZES, SIZES)
-def test_it_fits_and_one_more_would_not(one: int, each: int, available: int) -> None:
+def test_the_largest_pack_fits_and_one_trial_more_does_not(
+    one: int, each: int, available: int
+) -> None:
     size = largest_pack(one, one + each, available)
 
     def fits(count: int) -> bool:

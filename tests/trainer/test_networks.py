@@ -20,7 +20,7 @@ TAKES = [
 
 
 @pytest.mark.parametrize(("name", "shape"), TAKES)
-def test_it_encodes_to_its_width_and_decodes_to_pixels(
+def test_a_network_encodes_to_its_width_and_decodes_to_pixels(
     name: str, shape: tuple[int, int, int]
 ) -> None:
     row = NETWORKS.find(name)
@@ -38,7 +38,7 @@ def test_it_encodes_to_its_width_and_decodes_to_pixels(
 
 
 @pytest.mark.parametrize(("name", "shape"), TAKES)
-def test_a_call_leaves_the_buffers_it_was_given(name: str, shape: tuple[int, int, int]) -> None:
+def test_a_call_does_not_change_its_buffers(name: str, shape: tuple[int, int, int]) -> None:
     row = NETWORKS.find(name)
     network = Network(lambda: row.build(shape, 5, row.default_layers(shape)))
     parameters, buffers = network.initial(0)
@@ -61,7 +61,7 @@ def test_the_flat_vector_holds_every_weight_of_the_module() -> None:
         assert torch.equal(weights[name], value)
 
 
-def test_the_paper_s_network_is_as_described() -> None:
+def test_conv28_is_the_papers_network() -> None:
     """Section 4: kernels 4, 3, 2 of stride 2 down; 2, 3, 3 of stride 1 up; 128 linear units."""
     vae = NETWORKS.find("conv28").build((1, 28, 28), 32, (32, 64, 128))
     convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
@@ -73,7 +73,7 @@ def test_the_paper_s_network_is_as_described() -> None:
     assert {m.momentum for m in vae.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.2}
 
 
-def test_the_paper_s_larger_network_is_as_described() -> None:
+def test_conv64_is_the_papers_network() -> None:
     """Section 4: kernels 4, 3, 3, 3 of stride 2 down; 3×3 of stride 1 up; 128 linear units."""
     vae = NETWORKS.find("conv64").build((3, 64, 64), 10, (32, 64, 128, 128))
     convolutions = [m for m in vae.modules() if isinstance(m, torch.nn.Conv2d)]
@@ -87,7 +87,7 @@ def test_the_paper_s_larger_network_is_as_described() -> None:
 
 
 @pytest.mark.parametrize(("name", "stages"), [("conv28", 3), ("conv64", 4)])
-def test_the_order_of_the_paper_s_layers(name: str, stages: int) -> None:
+def test_the_papers_layers_are_in_its_order(name: str, stages: int) -> None:
     side = int(name[-2:])
     vae = NETWORKS.find(name).build((1, side, side), 4, (4,) * stages)
     down = ["Conv2d", "LeakyReLU", "BatchNorm2d"] * stages
@@ -112,7 +112,7 @@ def _kinds(network: torch.nn.Module) -> list[str]:
         ("conv64", (3, 64, 32), (4, 4, 4, 4)),
     ],
 )
-def test_the_paper_s_networks_refuse_what_they_cannot_take(
+def test_the_papers_networks_refuse_other_images_and_layers(
     name: str, shape: tuple[int, int, int], layers: tuple[int, ...]
 ) -> None:
     side = name[-2:]
@@ -120,13 +120,13 @@ def test_the_paper_s_networks_refuse_what_they_cannot_take(
         NETWORKS.find(name).build(shape, 4, layers)
 
 
-def test_an_unknown_one_is_named_with_the_nearest() -> None:
+def test_an_unknown_network_is_named_with_the_nearest_known() -> None:
     with pytest.raises(UserError, match="did you mean 'conv28'"):
         NETWORKS.find("conv82")
 
 
 @pytest.mark.parametrize("kernel", [2, 3])
-def test_the_folded_convolution_is_upsampling_and_a_convolution(kernel: int) -> None:
+def test_the_folded_convolution_equals_upsampling_then_convolution(kernel: int) -> None:
     """Exactly, but for rounding (float64): values and all gradients."""
     with torch.random.fork_rng():
         torch.manual_seed(0)

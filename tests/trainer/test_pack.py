@@ -22,7 +22,7 @@ CLOSE = {"rtol": 1e-7, "atol": 1e-9}
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_members_of_other_tau_width_and_seed_are_what_they_are_alone(
+def test_a_packed_trial_equals_the_trial_alone(
     objective: str, kind: tuple[Dataset, TrialSpec]
 ) -> None:
     """In float64 after 30 steps, the BatchNorm statistics and Adam's moments included."""
@@ -43,7 +43,7 @@ def test_members_of_other_tau_width_and_seed_are_what_they_are_alone(
         assert observed.constraint_ma == pytest.approx(state.constraint_ma.item(), rel=1e-7)
 
 
-def test_joining_and_splitting_loses_nothing(kind: tuple[Dataset, TrialSpec]) -> None:
+def test_joining_then_splitting_returns_the_same_states(kind: tuple[Dataset, TrialSpec]) -> None:
     dataset, spec = kind
     trials = trials_of(others(spec), dataset, torch.float32)
     states = [trial.advance(trial.initial_state(), 0)[0] for trial in trials]
@@ -73,7 +73,7 @@ def test_members_end_when_their_own_steps_are_done(digits: Dataset, make_spec: A
         assert_same(trained.state, alone.state, **CLOSE)
 
 
-def test_checkpoints_cross_between_packs_and_trials_alone(
+def test_a_checkpoint_of_a_pack_continues_alone_and_the_reverse(
     kind: tuple[Dataset, TrialSpec], tmp_path: Path
 ) -> None:
     """Begun in a pack, gone on alone; begun alone, gone on in a pack, each at its own step."""
@@ -93,7 +93,7 @@ def test_checkpoints_cross_between_packs_and_trials_alone(
 
 
 @pytest.mark.parametrize("change", [{"layers": (32,)}, {"batch_size": 4}, {"objective": "geco"}])
-def test_trials_of_another_kind_are_refused(
+def test_trials_of_different_kinds_cannot_be_packed(
     change: dict[str, Any], digits: Dataset, make_spec: Any
 ) -> None:
     trials = trials_of([make_spec(), make_spec(**change)], digits)

@@ -15,7 +15,7 @@ def _stream(seed: int = 0, count: int = 100) -> RandomStream:
     return RandomStream(seed, batch_size=8, width=4, count=count, device=CPU, dtype=torch.float32)
 
 
-def test_a_step_s_numbers_do_not_depend_on_the_steps_before() -> None:
+def test_a_steps_numbers_do_not_depend_on_earlier_steps() -> None:
     steps = [0, 1, BLOCK - 1, BLOCK, 3 * BLOCK + 7]
     forward = _stream()
     seen = {step: forward.at(step) for step in range(max(steps) + 1)}
@@ -27,7 +27,7 @@ def test_a_step_s_numbers_do_not_depend_on_the_steps_before() -> None:
         assert torch.equal(noise.uniform, seen[step][1].uniform)
 
 
-def test_steps_blocks_and_seeds_differ() -> None:
+def test_steps_blocks_and_seeds_get_different_numbers() -> None:
     drawn = [_stream().at(step)[1] for step in (0, 1, BLOCK, 2 * BLOCK)] + [_stream(1).at(0)[1]]
     for index, one in enumerate(drawn):
         for other in drawn[:index]:
@@ -37,7 +37,7 @@ def test_steps_blocks_and_seeds_differ() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(count=st.integers(1, 400), batch_size=st.integers(1, 40), seed=st.integers(0, 2**63 - 1))
-def test_every_image_is_drawn_once_an_epoch(count: int, batch_size: int, seed: int) -> None:
+def test_every_image_is_drawn_once_per_epoch(count: int, batch_size: int, seed: int) -> None:
     batches = Batches(seed, batch_size, count)
     blocks = [batches.block(number) for number in range(3)]
     stream = torch.cat([block.flatten() for block in blocks])
@@ -46,7 +46,7 @@ def test_every_image_is_drawn_once_an_epoch(count: int, batch_size: int, seed: i
         assert sorted(stream[start : start + count].tolist()) == list(range(count))
 
 
-def test_noise_has_the_distributions_it_should() -> None:
+def test_noise_is_standard_normal_and_uniform() -> None:
     stream = _stream()
     noise = [stream.at(step)[1] for step in range(10 * BLOCK)]
     epsilon = torch.stack([drawn.epsilon for drawn in noise])

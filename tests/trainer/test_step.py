@@ -40,7 +40,7 @@ def _naive_twin(trial: Trial) -> NaiveTrial:
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("network", ["dense", "conv28"])
-def test_the_step_is_the_naive_one_in_float64(
+def test_the_step_equals_the_naive_implementation_in_float64(
     network: str,
     objective: str,
     digits: Dataset,
@@ -78,7 +78,7 @@ def test_the_step_is_the_naive_one_in_float64(
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 @pytest.mark.parametrize("network", ["dense", "conv28"])
-def test_vmapped_over_trials_it_is_each_trial_s_own(
+def test_the_vmapped_step_equals_each_trials_own_step(
     network: str,
     objective: str,
     digits: Dataset,
@@ -130,7 +130,7 @@ def assert_same(ours: TrainState, other: TrainState) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
-def test_a_step_changes_nothing_that_it_was_given(
+def test_a_step_does_not_change_its_arguments(
     name: str, blobs: Dataset, blobs_spec: TrialSpec
 ) -> None:
     trial = Trial(dataclasses.replace(blobs_spec, objective=name), blobs, CPU)
@@ -161,7 +161,7 @@ def test_both_ways_to_differentiate_agree(digits: Dataset, make_spec: Any) -> No
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("network", ["dense", "conv28"])
-def test_on_a_gpu_the_step_is_the_cpu_s(
+def test_the_step_on_a_gpu_equals_the_step_on_a_cpu(
     network: str, digits: Dataset, blobs: Dataset, make_spec: Any, blobs_spec: TrialSpec
 ) -> None:
     """The same state, batch and noise in float64, on either device."""
@@ -216,7 +216,7 @@ def test_gates_do_not_move_before_the_first_hit(digits: Dataset, make_spec: Any)
     assert state.gate_logits.tolist() == pytest.approx([0.42] * 8)
 
 
-def test_all_gates_closed_is_no_division_by_zero(digits: Dataset, make_spec: Any) -> None:
+def test_with_all_gates_closed_everything_stays_finite(digits: Dataset, make_spec: Any) -> None:
     trial = Trial(make_spec(tau=1e3), digits, CPU)
     state = trial.initial_state()._replace(
         gate_logits=torch.full((8,), -9.0), hit=torch.tensor(True)
@@ -228,7 +228,9 @@ def test_all_gates_closed_is_no_division_by_zero(digits: Dataset, make_spec: Any
     assert int(state.open_gates) == 0
 
 
-def test_the_network_is_rebuilt_alike(blobs: Dataset, blobs_spec: TrialSpec) -> None:
+def test_a_network_built_twice_starts_with_the_same_parameters(
+    blobs: Dataset, blobs_spec: TrialSpec
+) -> None:
     network = network_of(blobs_spec, blobs)
     parameters, _ = network.initial(3)
     weights = network.unflatten(parameters)
@@ -238,9 +240,7 @@ def test_the_network_is_rebuilt_alike(blobs: Dataset, blobs_spec: TrialSpec) -> 
     assert weights["encoder.3.weight"].is_contiguous(memory_format=torch.channels_last)
 
 
-def test_without_gates_and_with_tau_0_the_error_falls_as_far_as_it_can(
-    digits: Dataset, make_spec: Any
-) -> None:
+def test_geco_with_tau_0_minimises_the_error(digits: Dataset, make_spec: Any) -> None:
     """The paper's baseline: all gates stay open, λ' rises to its bound, and that is feasible."""
     spec = make_spec(objective="geco", tau=0.0, steps=2000)
     baseline = train(Trial(spec, digits, CPU))
@@ -252,6 +252,6 @@ def test_without_gates_and_with_tau_0_the_error_falls_as_far_as_it_can(
     assert baseline.result.train_sse < 0.9 * held.result.train_sse < 3.0
 
 
-def test_with_gates_tau_0_is_refused(digits: Dataset, make_spec: Any) -> None:
+def test_tau_0_is_refused_with_gates(digits: Dataset, make_spec: Any) -> None:
     with pytest.raises(UserError, match="tau must be above 0 for objective 'geco-l0-arm'"):
         Trial(make_spec(tau=0.0), digits, CPU)

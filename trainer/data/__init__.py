@@ -16,11 +16,10 @@ from trainer.data.sets.digits import DIGITS
 from trainer.data.sets.dsprites import DSPRITES
 from trainer.data.sets.fashion_mnist import FASHION_MNIST
 from trainer.data.sets.mnist import MNIST
-from trainer.data.sets.rooms import ROOMS
 from trainer.data.sets.shapes3d import SHAPES3D
 from trainer.data.sets.sprites import SPRITES
 from trainer.data.sets.tiles import TILES
-from trainer.errors import MissingDataError, UserError
+from trainer.errors import MissingDataError, UserError, unknown_name
 from trainer.registry import Registry
 
 __all__ = ["DATASETS", "Dataset", "DatasetInfo", "Progress", "fetch", "load", "open_content"]
@@ -30,7 +29,7 @@ DATASETS = Registry(
     {
         row.name: row
         for row in (
-            *(DIGITS, MNIST, FASHION_MNIST, SPRITES, ROOMS, TILES, DSPRITES, SHAPES3D, CARS3D),
+            *(DIGITS, MNIST, FASHION_MNIST, SPRITES, TILES, DSPRITES, SHAPES3D, CARS3D),
             *(CIFAR_10, CIFAR_100),
         )
     },
@@ -79,9 +78,10 @@ def _open_once(sha256: str, name: str, data_dir: Path | None) -> Dataset:
     if is_stored(sha256):
         return open_stored(sha256, name)
     if name not in DATASETS:
+        unknown = unknown_name(DATASETS.kind, name, DATASETS)
         raise MissingDataError(
-            f"data set {name!r} with content {sha256[:12]} is not on this machine, and no row has "
-            "this name; load it here first, by the script that adds its row"
+            f"{unknown}, and no data with content {sha256[:12]} is on this machine; load it here "
+            "first, with the script that adds its row"
         )
     dataset = load(name, data_dir)
     if dataset.sha256 != sha256:

@@ -1,4 +1,4 @@
-"""The file names of a trial's checkpoints. Needs no torch, so who only reads a study does not."""
+"""The file names of a trial's checkpoints. Needs no torch, so that reading a study needs none."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from trainer.hardware import device_name, precision_name
 from trainer.objectives.measures import CurvePoint, finite, interval
 from trainer.objectives.state import BatchMeasures, TrainState
 from trainer.result import TrialResult
-from trainer.spec import Status
 from trainer.step.stepper import make_stepper
 from trainer.step.trial import Trial
 from trainer.training import evaluation
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
+from trainer.verdict import Status
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -27,7 +27,8 @@ from sweeper.messages import (
     Started,
     WorkerLost,
 )
-from trainer.spec import Status, TrialSpec
+from trainer.spec import TrialSpec
+from trainer.verdict import Status
 
 TRIAL_GAUGES = {
     "sweeper_step": "Steps that a trial in training has taken",

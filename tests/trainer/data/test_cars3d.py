@@ -46,7 +46,7 @@ def read(paths):
     return split_stream(as_stream(read_cars(paths[0])), 12)
 
 
-def test_official_bytes(tmp_path, official):
+def test_an_official_archive_is_converted(tmp_path, official):
     info = official(CARS3D, to_tar(MEMBERS), read)
     dataset = open_dataset(info, tmp_path / "data")
     assert dataset.train.shape == (180, 3, 64, 64)
@@ -88,7 +88,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
-def test_bad_archives(tmp_path, official, cache, content, message):
+def test_a_bad_archive_is_refused_by_name(tmp_path, official, cache, content, message):
     info = official(CARS3D, content, read)
     with pytest.raises(UserError) as refusal:
         open_dataset(info, tmp_path / "data")
@@ -98,7 +98,7 @@ def test_bad_archives(tmp_path, official, cache, content, message):
     assert not list(cache.glob("cars3d/*"))
 
 
-def test_without_scipy(tmp_path, monkeypatch):
+def test_without_scipy_the_error_says_what_to_install(tmp_path, monkeypatch):
     path = tmp_path / "cars.tar.gz"
     path.write_bytes(to_tar(MEMBERS))
     monkeypatch.setitem(sys.modules, "scipy.io", None)

@@ -62,7 +62,7 @@ def files_of(layout):
 
 
 @pytest.mark.parametrize(("row", "layout"), [(CIFAR_10, TEN), (CIFAR_100, HUNDRED)])
-def test_official_bytes(tmp_path, official, row, layout):
+def test_an_official_archive_is_converted_with_its_labels(tmp_path, official, row, layout):
     images, labels, members = files_of(layout)
     info = official(row, to_tar(members), partial(read_archive, layout))
     info = dataclasses.replace(info, read_labels=partial(read_labels, layout))
@@ -76,13 +76,13 @@ def test_official_bytes(tmp_path, official, row, layout):
     assert dataset.labels.names == (("coarse", "fine") if row is CIFAR_100 else ())
 
 
-def test_official_counts():
+def test_the_layouts_have_the_official_counts():
     assert CIFAR_10_LAYOUT.per_file * len(CIFAR_10_LAYOUT.train) == 50_000
     assert CIFAR_100_LAYOUT.per_file * len(CIFAR_100_LAYOUT.train) == 50_000
     assert CIFAR_10_LAYOUT.train[4] == "cifar-10-batches-bin/data_batch_5.bin"
 
 
-def test_enlarging_is_pillow_s_bilinear():
+def test_enlarging_equals_pillows_bilinear():
     image = RANDOM.integers(0, 256, (32, 32, 3), np.uint8)
     expected = np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))
     found = np.moveaxis(enlarge(np.moveaxis(image, -1, 0)[None])[0], 0, -1)
@@ -118,7 +118,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD)
-def test_bad_archives(tmp_path, official, cache, make, message):
+def test_a_bad_archive_is_refused_by_name(tmp_path, official, cache, make, message):
     content = make(files_of(TEN)[2])
     info = official(CIFAR_10, content, partial(read_archive, TEN))
     with pytest.raises(UserError) as refusal:
@@ -129,7 +129,7 @@ def test_bad_archives(tmp_path, official, cache, make, message):
     assert not list(cache.glob("cifar-10/*"))
 
 
-def test_another_file_by_that_name(tmp_path, cache):
+def test_another_file_of_that_name_is_refused(tmp_path, cache):
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(to_tar({}))
     with pytest.raises(UserError, match="expected 170052171 compressed bytes with sha256 c4a38"):
         open_dataset(CIFAR_10, tmp_path)

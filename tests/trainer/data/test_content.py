@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +11,9 @@ import pytest
 import torch
 
 from trainer import data
-from trainer.data import DATASETS, DatasetInfo, load, open_content
+from trainer.data import DATASETS, load, open_content
 from trainer.data.base import content_sha256
-from trainer.data.cache.by_content import content_folder, is_stored
+from trainer.data.cache.by_content import is_stored
 from trainer.data.drawn.rendered import Recipe, split
 from trainer.data.labels import Labels
 from trainer.errors import MissingDataError, UserError
@@ -109,12 +108,10 @@ def test_the_packages_own_small_sets_are_not_copied(name, cache):
     assert not cache.exists()
 
 
-def test_opening_the_same_content_again_costs_nothing():
+def test_content_is_opened_once_per_process():
     sha256 = load("tiles").sha256
     first = open_content(sha256, "tiles")
-    began = time.perf_counter()
     assert open_content(sha256, "tiles") is first
-    assert time.perf_counter() - began < 0.01
 
 
 def test_official_files_are_opened_by_their_row_where_nothing_is_stored(
@@ -131,7 +128,9 @@ def test_official_files_are_opened_by_their_row_where_nothing_is_stored(
 
 
 def test_unknown_content_of_an_unknown_name_is_missing():
-    with pytest.raises(MissingDataError, match="'mine' with content abababababab is not on this"):
+    with pytest.raises(
+        MissingDataError, match=r"unknown data set 'mine' .* no data with content abababababab"
+    ):
         open_content("ab" * 32, "mine")
 
 
@@ -142,7 +141,7 @@ def test_other_content_under_the_name_is_refused():
 
 
 @pytest.mark.parametrize("sha256", ["", "../../etc", "AB" * 32, "ab" * 33, "ab" * 32 + "\n"])
-def test_what_is_no_hash_is_no_path(sha256):
+def test_a_hash_that_is_none_is_refused_before_it_becomes_a_path(sha256):
     """A spec may come from a study's folder that somebody sent."""
     with pytest.raises(UserError, match="dataset_sha256 must be 64 hexadecimal digits"):
         open_content(sha256, "digits")
@@ -176,8 +175,3 @@ def test_images_and_labels_that_are_not_what_the_row_says_are_refused(add, chang
         load("mine")
     assert "data set 'mine'" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-
-
-def test_the_type_of_a_row_is_public():
-    assert DatasetInfo is type(DATASETS["digits"])
-    assert content_folder("ab" * 32).parts[-2:] == ("by-content", "ab" * 32)

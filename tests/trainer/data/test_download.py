@@ -117,7 +117,7 @@ def test_a_damaged_file_that_would_be_found_first_is_an_error(
     assert server.asked == []
 
 
-def test_progress(remote, server):
+def test_progress_reports_bytes_of_each_file(remote, server):
     server.announce[f"/two/{TEST}"] = None
     seen = []
     fetch_files(remote.info, progress=lambda *report: seen.append(report))
@@ -158,7 +158,7 @@ def test_a_bad_transfer_is_made_good_by_the_next_mirror(remote, server, cache):
     assert (cache / "tiny" / TRAIN).read_bytes() == remote.packed[TRAIN]
 
 
-def test_no_network(make_tiny, cache):
+def test_without_a_network_the_error_says_where_files_can_be_put(make_tiny, cache):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"

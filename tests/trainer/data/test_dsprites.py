@@ -29,7 +29,7 @@ def read(paths):
     return split_stream(read_images(paths[0], COUNT), 40)
 
 
-def test_official_bytes(tmp_path, official, content):
+def test_an_official_file_is_converted(tmp_path, official, content):
     seen = []
     info = official(DSPRITES, content, read)
     dataset = open_dataset(info, tmp_path / "data", lambda *report: seen.append(report))
@@ -57,7 +57,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("damage", "message"), BAD.values(), ids=BAD)
-def test_bad_files(tmp_path, official, content, cache, damage, message):
+def test_a_bad_file_is_refused_by_name(tmp_path, official, content, cache, damage, message):
     info = official(DSPRITES, damage(content), read)
     with pytest.raises(UserError) as refusal:
         open_dataset(info, tmp_path / "data")
@@ -67,7 +67,7 @@ def test_bad_files(tmp_path, official, content, cache, damage, message):
     assert not list(cache.glob("dsprites/*"))
 
 
-def test_another_file_by_that_name(tmp_path, content, cache):
+def test_another_file_of_that_name_is_refused(tmp_path, content, cache):
     """The hash is git's: of `blob`, the length and the content."""
     (tmp_path / DSPRITES.files[0].name).write_bytes(b"hello\n")
     with pytest.raises(UserError) as refusal:

@@ -10,7 +10,7 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 
 @pytest.mark.parametrize("values", [IMAGES, IMAGES.ravel()])
-def test_reads_plain_and_gzip(tmp_path, idx_bytes, values):
+def test_plain_and_gzip_files_are_read_alike(tmp_path, idx_bytes, values):
     plain, packed = tmp_path / "a-ubyte", tmp_path / "a-ubyte.gz"
     plain.write_bytes(idx_bytes(values))
     packed.write_bytes(gzip.compress(idx_bytes(values)))
@@ -58,7 +58,7 @@ def assert_refused(path, message):
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_refuses_damaged_content(tmp_path, idx_bytes, damage, message, suffix):
+def test_damaged_content_is_refused(tmp_path, idx_bytes, damage, message, suffix):
     content = damage(idx_bytes(IMAGES))
     path = tmp_path / f"images{suffix}"
     path.write_bytes(gzip.compress(content) if suffix else content)
@@ -66,12 +66,12 @@ def test_refuses_damaged_content(tmp_path, idx_bytes, damage, message, suffix):
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGED_GZIP.values(), ids=DAMAGED_GZIP)
-def test_refuses_damaged_gzip(tmp_path, idx_bytes, damage, message):
+def test_damaged_gzip_is_refused(tmp_path, idx_bytes, damage, message):
     path = tmp_path / "images.gz"
     path.write_bytes(damage(gzip.compress(idx_bytes(IMAGES))))
     assert_refused(path, message)
 
 
-def test_refuses_what_cannot_be_read(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="it cannot be read: No such file"):
         read_idx(tmp_path / "gone", 3)

@@ -91,7 +91,7 @@ def test_labels_are_one_row_an_image(name, load_real):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_mean_image_sse_is_that_of_the_definition(name, load_real):
+def test_mean_image_sse_equals_its_definition(name, load_real):
     dataset = load_real(name)
     sample = Dataset(name, dataset.train[:5000], dataset.test, dataset.levels, "")
     pixels = sample.train / sample.levels
@@ -134,7 +134,7 @@ def test_digits_need_no_files(tmp_path):
     assert not (tmp_path / "not made").exists()
 
 
-def test_real_mnist(load_real):
+def test_mnist_has_its_known_statistics(load_real):
     dataset = load_real("mnist")
     assert dataset.train.shape == (60_000, 1, 28, 28)
     assert dataset.test.shape == (10_000, 1, 28, 28)
@@ -152,12 +152,12 @@ def test_an_unknown_name_gets_a_suggestion():
             use("minst")
 
 
-def test_a_set_that_is_not_on_disk():
+def test_a_missing_set_says_how_to_fetch_it():
     with pytest.raises(UserError, match="sweeper data fetch fashion-mnist"):
         load("fashion-mnist")
 
 
-def test_needs_only_numpy():
+def test_importing_the_data_sets_needs_only_numpy():
     heavy = "{'torch', 'ray', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'h5py'}"
     code = f"import sys, trainer.data; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

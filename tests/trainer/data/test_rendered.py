@@ -27,7 +27,7 @@ def test_the_last_factor_varies_fastest():
     assert STORED[:, 0, 1, 0].tolist() == [5 * a for a in range(7) for _ in range(30)]
 
 
-def test_it_is_sliced_and_indexed_as_an_array_is():
+def test_a_rendered_set_is_indexed_like_an_array():
     images = Rendered(RECIPE, np.arange(RECIPE.count))
     assert len(images) == len(STORED)
     assert images.shape == STORED.shape
@@ -89,6 +89,6 @@ def test_the_split_is_whole_and_the_same_everywhere():
     assert held_out.mean() == pytest.approx(500, abs=60)
 
 
-def test_spread():
+def test_spread_returns_evenly_spaced_indices():
     assert spread(10, 5).tolist() == [0, 2, 4, 6, 8]
     assert spread(3, 5).tolist() == [0, 1, 2]

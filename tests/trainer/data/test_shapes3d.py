@@ -26,7 +26,7 @@ def read(paths):
     return split_stream(read_images(paths[0], COUNT), 30)
 
 
-def test_official_bytes(tmp_path, official):
+def test_an_official_file_is_converted(tmp_path, official):
     content = to_h5(tmp_path, images=IMAGES, labels=np.zeros((COUNT, 6)))
     dataset = open_dataset(official(SHAPES3D, content, read), tmp_path / "data")
     train, test = hold_out(COUNT, 30)
@@ -45,7 +45,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("made_of", "message"), BAD.values(), ids=BAD)
-def test_bad_files(tmp_path, official, cache, made_of, message):
+def test_a_bad_file_is_refused_by_name(tmp_path, official, cache, made_of, message):
     if isinstance(made_of, int):
         content = to_h5(tmp_path, images=IMAGES)[:made_of]
     else:
@@ -58,7 +58,7 @@ def test_bad_files(tmp_path, official, cache, made_of, message):
     assert not list(cache.glob("shapes3d/*"))
 
 
-def test_without_h5py(tmp_path, monkeypatch):
+def test_without_h5py_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(UserError, match=r"needs the package 'h5py'.*sweeper\[shapes3d\]"):
         read_images(tmp_path / "3dshapes.h5", 1)

@@ -26,7 +26,7 @@ def sprites(shape, scale=1.0, orientation=0.0, pos_x=0.0, pos_y=0.0):
 
 
 @pytest.mark.skipif(not FRAMES.is_file(), reason="the real frames are not on this machine")
-def test_real_frames():
+def test_sprites_match_real_frames():
     with np.load(FRAMES) as real:
         names = ("shape", "scale", "orientation", "posX", "posY")
         drawn = render(*(torch.from_numpy(real[name]) for name in names)).numpy()[:, 0]
@@ -36,12 +36,12 @@ def test_real_frames():
 
 
 @pytest.mark.parametrize(("shape", "full", "half"), [(1, 400, 100), (2, 288, 76), (3, 222, 58)])
-def test_lit_pixels_of_the_original(shape, full, half):
+def test_lit_pixels_match_the_original(shape, full, half):
     lit = sprites(shape, [1.0, 0.5]).sum(dim=(1, 2, 3))
     assert lit.tolist() == [full, half]
 
 
-def test_all_images_together():
+def test_all_images_together_light_as_many_pixels_as_the_original():
     """Every 13th image stands for the 13; SWEEPER_SLOW draws them all (half a minute)."""
     step = 1 if os.environ.get("SWEEPER_SLOW") else 13
     numbers = torch.arange(0, RECIPE.count, step)
@@ -50,7 +50,7 @@ def test_all_images_together():
     assert abs(error) < (1e-4 if step == 1 else 5e-4)
 
 
-def test_up_down_left_right_and_the_sense_of_rotation():
+def test_positions_and_rotations_have_the_originals_directions():
     heart = sprites(3)[0, 0]
     assert heart.nonzero()[:, 0].float().mean() < 16  # more of it is above the centre: tip down
     assert torch.equal(heart, heart[:, list(range(31, -1, -1)) + list(range(32, 64))])
@@ -60,7 +60,7 @@ def test_up_down_left_right_and_the_sense_of_rotation():
     assert torch.equal(sprites(1, pos_y=1.0)[0, 0, 32:], sprites(1)[0, 0, :32])
 
 
-def test_the_data_set():
+def test_the_data_set_has_all_combinations():
     dataset = load("sprites")
     assert isinstance(dataset.train, Rendered)  # drawn when asked for, so loading is quick
     assert (len(dataset.train), len(dataset.test)) == (727_280, 10_000)
@@ -69,7 +69,7 @@ def test_the_data_set():
     assert dataset.mean_image_sse == pytest.approx(154.1, abs=0.3)
 
 
-def test_numbers_count_the_factors_as_the_original_does():
+def test_images_are_numbered_as_in_the_original():
     sizes = tuple(FACTORS.values())
     values = (2, 4, 39, 30, 1)
     number = int(np.ravel_multi_index(values, sizes))

@@ -31,7 +31,7 @@ def test_a_tile_is_where_it_is_said_to_be():
     assert image.sum() == 16
 
 
-def test_it_is_the_same_on_every_machine():
+def test_tiles_are_the_same_on_every_machine():
     dataset = load("tiles")
     assert (len(dataset.train), len(dataset.test)) == (20_000, 4_000)
     assert dataset.sha256.startswith("04a75a4c1c97b1db")

@@ -46,14 +46,10 @@ def convert(
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=parent))
     try:
-        of_pixels = _write(train, test, levels, temporary, progress)
-        sha256 = sha256 or of_pixels
-        meta = {
-            "levels": levels,
-            "train_shape": train.shape,
-            "test_shape": test.shape,
-            "sha256": sha256,
-        }
+        hash_of_pixels = _write(train, test, levels, temporary, progress)
+        sha256 = sha256 or hash_of_pixels
+        shapes = {"train_shape": train.shape, "test_shape": test.shape}
+        meta = {"levels": levels, **shapes, "sha256": sha256}
         write_atomic(temporary / META, json.dumps(meta, indent=1).encode())
         temporary.chmod(0o755)
         move_into_place(temporary, content_folder(sha256))

@@ -1,4 +1,4 @@
-"""Shapes3D (Burgess and Kim 2018): a solid in a room, six factors. `rooms` draws a likeness.
+"""Shapes3D (Burgess and Kim 2018): a solid in a room, six factors.
 
 The file is HDF5; to convert it takes h5py: `pip install 'bottleneck-sweeper[shapes3d]'`.
 """

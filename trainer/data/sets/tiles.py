@@ -55,7 +55,7 @@ def draw_tiles(tiles: NDArray[np.int64], corners: NDArray[np.int64]) -> Images:
 
 
 def _overlap(tiles: NDArray[np.int64], corners: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say of each image whether two of its tiles share a pixel, [count]."""
+    """Return for each image whether two of its tiles share a pixel, [count]."""
     found = np.zeros(len(tiles), np.bool_)
     for second in range(1, MAX_TILES):
         for first in range(second):

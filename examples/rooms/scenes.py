@@ -1,7 +1,7 @@
-"""What the camera of `rooms` sees, before anything has a colour: surfaces, and how bright they are.
+"""The surfaces that the camera sees in a room, and their brightness, before they have a colour.
 
-The camera goes around the solid in the middle of a square room without a ceiling, of which it sees
-the far walls. The layout follows frames of Shapes3D: sky to row 16, wall to row 41, then floor.
+The camera moves around the solid in the middle of a square room without a ceiling, and sees the
+far walls. The layout follows frames of Shapes3D: sky to row 16, wall to row 41, then floor.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-
-from trainer.data.drawn.solids import SOLIDS, Vectors, meet, normal
+from solids import SOLIDS, Vectors, meet, normal
 
 SIDE = 64
 """Height and width of an image."""
@@ -70,7 +69,7 @@ def _scene(scale: float, solid: str, angle: float) -> tuple[Vectors, Vectors]:
 
 
 def _rays(right: Vectors, forward: Vectors) -> Vectors:
-    """Give the direction in which each pixel looks, [3, 64, 64]; one unit forwards each."""
+    """Return the direction of each pixel's ray, [3, 64, 64]; each goes one unit forwards."""
     middle = np.arange(SIDE) + 0.5
     along = (middle - SIDE / 2) / _FOCAL_LENGTH
     up = (_HORIZON - middle) / _FOCAL_LENGTH
@@ -81,7 +80,7 @@ def _rays(right: Vectors, forward: Vectors) -> Vectors:
 
 
 def _room(camera: Vectors, ray: Vectors) -> tuple[Vectors, Vectors, Vectors]:
-    """Look at the empty room: kinds, brightness, and the distance of floor or wall."""
+    """Return the kinds, the brightness, and the distance of floor or wall of the empty room."""
     to_side = (np.copysign(_HALF_ROOM, ray[0]) - camera[0]) / ray[0]
     to_back = (_HALF_ROOM - camera[1]) / ray[1]
     to_wall = np.minimum(to_side, to_back)

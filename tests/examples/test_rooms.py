@@ -1,17 +1,20 @@
 import colorsys
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+import rooms
+from rooms import FACTORS, HELD_OUT, ROOMS, TRAIN, draw_factors, render
+from scenes import ANGLES, FLOOR, SCALES, SKY, SOLID, WALL, scenes
+from solids import SOLIDS, meet, normal
 
-from trainer.data.drawn.room_scenes import ANGLES, FLOOR, SCALES, SKY, SOLID, WALL, scenes
-from trainer.data.drawn.solids import SOLIDS, meet, normal
-from trainer.data.sets.rooms import FACTORS, RECIPE, ROOMS, render
 from trainer.data.sets.shapes3d import SHAPES3D
 
 
 def room(floor=0, wall=3, solid=6, scale=4, shape=0, angle=7):
-    return render(torch.tensor([[floor, wall, solid, scale, shape, angle]]))[0].numpy()
+    return render(np.array([[floor, wall, solid, scale, shape, angle]]))[0].astype(int)
 
 
 def scene(scale=4, shape=0, angle=7):
@@ -81,8 +84,7 @@ def test_a_larger_solid_covers_more_and_every_factor_matters():
     for factor, size in enumerate(FACTORS.values()):
         values = np.tile(base, (size, 1))
         values[:, factor] = np.arange(size)
-        images = render(torch.from_numpy(values)).flatten(1)
-        assert len(images.unique(dim=0)) == size
+        assert len(np.unique(render(values), axis=0)) == size
 
 
 def test_colours_are_those_of_the_surfaces():
@@ -103,14 +105,42 @@ def test_the_shadow_is_to_the_right_and_the_floor_brighter_in_front():
     assert brightness[63, 2] > brightness[45, 2]
 
 
-def test_the_row():
-    assert RECIPE.count == 480_000
+def test_the_images_have_the_form_of_shapes3d_and_say_that_they_are_not_it():
+    assert np.prod(list(FACTORS.values())) == 480_000
     assert "not it" in ROOMS.summary
-    assert ROOMS.image_shape == SHAPES3D.image_shape
+    train, test = ROOMS.read(())
+    assert (train.shape, test.shape) == ((TRAIN, 3, 64, 64), (HELD_OUT, 3, 64, 64))
+    assert train.shape[1:] == ROOMS.image_shape == SHAPES3D.image_shape
+    assert train.dtype == np.uint8
+
+
+def test_no_image_is_drawn_twice_and_labels_are_its_factors():
+    train, test = ROOMS.read(())
+    labels = ROOMS.read_labels(())
+    labels.check("rooms", TRAIN, HELD_OUT)
+    assert len(np.unique(np.concatenate([labels.train, labels.test]), axis=0)) == TRAIN + HELD_OUT
+    np.testing.assert_array_equal(render(labels.train[[7, 2999]]), train[[7, 2999]])
+    np.testing.assert_array_equal(render(labels.test[-1:]), test[-1:])
 
 
 def test_an_image_does_not_depend_on_its_batch():
-    numbers = torch.tensor([5, 400_000, 479_999])
-    alone = torch.cat([RECIPE.images(number[None]) for number in numbers])
-    assert torch.equal(RECIPE.images(numbers), alone)
-    assert alone.dtype == torch.uint8
+    factors = draw_factors(300)  # more than one block
+    alone = np.concatenate([render(factors[[number]]) for number in (0, 299)])
+    np.testing.assert_array_equal(render(factors)[[0, 299]], alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["local", "ray"])
+def test_the_script_trains_on_it_with_either_backend(backend, tmp_path):
+    """Ray's workers have no such row."""
+    study, script = tmp_path / "s", Path(rooms.__file__)
+    command = [
+        *(sys.executable, str(script), "run", "pareto", "--dataset", "rooms", "--taus", "60,90"),
+        *("--steps", "20", "--layers", "4,4,4,4", "--backend", backend, "--study", str(study)),
+    ]
+    ran = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "2 trials trained" in ran.stdout
+    assert len(list((study / "trials").iterdir())) == 2

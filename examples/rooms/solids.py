@@ -1,4 +1,4 @@
-"""Where rays meet the four solids of `rooms`: each is convex, or made of convex parts.
+"""Where rays meet the four solids of the rooms: each is convex, or made of convex parts.
 
 A ray is inside a convex body between two distances: the latest entry into one of the slabs,
 cylinders and spheres whose intersection it is, and the earliest exit. Vectors are float64
@@ -20,7 +20,7 @@ SOLIDS = ("cube", "cylinder", "sphere", "capsule")
 
 
 def meet(solid: str, size: float, origin: Vectors, direction: Vectors) -> NDArray[np.float64]:
-    """Find the distance, in lengths of `direction`, at which each ray meets a solid.
+    """Return the distance, in lengths of `direction`, at which each ray meets a solid.
 
     Args:
         solid: a name in `SOLIDS`.
@@ -39,7 +39,7 @@ def meet(solid: str, size: float, origin: Vectors, direction: Vectors) -> NDArra
 
 
 def normal(solid: str, size: float, point: Vectors) -> Vectors:
-    """Give the direction, of length 1, in which the surface faces at points on it."""
+    """Return the direction, of length 1, in which the surface faces at points on it."""
     x, y, z = point
     if solid == "cube":
         outward = np.stack([x, y, z - size])
@@ -55,7 +55,7 @@ def normal(solid: str, size: float, point: Vectors) -> Vectors:
 
 
 def _bodies(solid: str, size: float, origin: Vectors, direction: Vectors) -> list[list[Interval]]:
-    """Give the parts of a solid, each as the bodies it is the intersection of."""
+    """Return the parts of a solid, each as the bodies it is the intersection of."""
 
     def slab(axis: int, low: float, high: float) -> Interval:
         ends = [(end - origin[axis]) / direction[axis] for end in (low, high)]

@@ -1,0 +1,71 @@
+"""Where the command line is entered: a run on Ray goes into a child process.
+
+That is decided before anything is imported that takes memory or starts a thread, so by a look at
+the words alone. To take a command wrongly for one that needs a child does no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shlex
+import sys
+from collections.abc import Sequence
+
+from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
+from sweeper.run.supervisor import Loss, supervise
+
+EXIT_FAILED = 1
+
+
+def main() -> None:
+    """Run the command line."""
+    if not needs_supervision(sys.argv[1:]):
+        _run_app()
+        return
+    try:
+        sys.exit(supervise(_run_app, report_loss))
+    except KeyboardInterrupt:  # the run was lost, and its storage may not answer
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def typed_command() -> str:
+    """Return the command line as it was typed, to be typed again."""
+    return shlex.join(["sweeper", *sys.argv[1:]])
+
+
+def needs_supervision(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line trains on Ray, whose end may end this process."""
+    if arguments[:1] != ["run"] or not {"--dry-run", "--help"}.isdisjoint(arguments):
+        return False
+    local = ("--backend", "local") in itertools.pairwise(arguments)
+    return not local and "--backend=local" not in arguments
+
+
+def report_loss(loss: Loss) -> int:
+    """Say on standard error what became of a run that was lost, and return the exit code."""
+    from sweeper.run.lost import close_lost_run
+    from trainer.errors import UserError
+
+    release_dead_terminal()
+    if sys.stderr is not None and sys.stderr.isatty():
+        print("\x1b[?25h", file=sys.stderr)  # the live table had hidden the cursor
+    if not (loss.facts or loss.told_to_stop):
+        why = f": {loss.raw_text}" if loss.raw_text else ""
+        print(f"error: ended by {loss.reason} before the run began{why}", file=sys.stderr)
+        return EXIT_FAILED
+    print(
+        f"interrupted, with the run's own process gone ({loss.reason}): trials go on from "
+        f"their last checkpoints; run the same command again:\n  {typed_command()}",
+        file=sys.stderr,
+    )
+    if loss.facts:
+        with contextlib.suppress(OSError, UserError):  # as good as killed, which shows as well
+            close_lost_run(**loss.facts, reason=f"{loss.reason}\n{loss.raw_text}".strip())
+    return EXIT_INTERRUPTED
+
+
+def _run_app() -> None:
+    from sweeper.cli.app import app
+
+    app()

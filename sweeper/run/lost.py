@@ -1,0 +1,28 @@
+"""What a study's record says of a run whose process died without a word."""
+
+from __future__ import annotations
+
+from sweeper.ledger.ledger import Ledger, now
+
+
+def close_lost_run(folder: str, started_at: str, reason: str) -> None:
+    """Write that a run was interrupted, unless another has begun since.
+
+    The lock is not taken: where it is a lease, that of the dead would have to be waited out.
+
+    Args:
+        folder: the study's.
+        started_at: what tells the run from others of the study.
+        reason: how its process died.
+
+    Raises:
+        OSError, UserError: if the study cannot be read or written.
+    """
+    ledger = Ledger(folder)
+    if not ledger.exists:
+        return
+    manifest = ledger.manifest()
+    last = manifest["runs"][-1]
+    if last["started_at"] == started_at and last["finished_at"] is None:
+        last.update(outcome="interrupted", finished_at=now().isoformat(), lost=reason)
+        ledger.write_manifest(manifest)
