@@ -32,7 +32,7 @@ class Branches:
         """See `trainer.step.stepper.Stepper`; the joint state is a list."""
         joint = [each.join([state]) for each, state in zip(self._each, states, strict=True)]
         changed = [tensor for each in self._each for tensor in each.tensors]
-        self._take = self._record(self.tick, changed)
+        self._take = self._record(self.step_in_place, changed)
         return joint
 
     def split(self, joint: list[TrainState], index: int) -> TrainState:
@@ -48,17 +48,17 @@ class Branches:
         self._take()
         return joint, None
 
-    def tick(self) -> None:
+    def step_in_place(self) -> None:
         """Take the step in place; on a CPU one trial after the other."""
         if not self._streams:
             for each in self._each:
-                each.tick()
+                each.step_in_place()
             return
         here = torch.cuda.current_stream()
         for stream, each in zip(self._streams, self._each, strict=True):
             stream.wait_stream(here)
             with torch.cuda.stream(stream):
-                each.tick()
+                each.step_in_place()
         for stream in self._streams:
             here.wait_stream(stream)
 
