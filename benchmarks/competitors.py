@@ -22,9 +22,9 @@ Build = Callable[[Sequence[Trial]], Stepper]
 class Branches:
     """K solo steps, each on a stream of its own, in one graph: a trial's kernels as if alone."""
 
-    def __init__(self, trials: Sequence[Trial], recorder: Recorder = cuda_graph) -> None:
+    def __init__(self, trials: Sequence[Trial], record: Recorder = cuda_graph) -> None:
         self._each = [InPlaceStepper(SingleStepper(trial), eager) for trial in trials]
-        self._recorder = recorder
+        self._record = record
         on_gpu = trials[0].device.type == "cuda"
         self._streams = [torch.cuda.Stream() for _ in trials] if on_gpu else []
 
@@ -32,7 +32,7 @@ class Branches:
         """See `trainer.step.stepper.Stepper`; the joint state is a list."""
         joint = [each.join([state]) for each, state in zip(self._each, states, strict=True)]
         changed = [tensor for each in self._each for tensor in each.tensors]
-        self._step = self._recorder(self.step_in_place, changed)
+        self._take = self._record(self.step_in_place, changed)
         return joint
 
     def split(self, joint: list[TrainState], index: int) -> TrainState:
@@ -45,7 +45,7 @@ class Branches:
         """Take a step of every trial."""
         for each, step in zip(self._each, steps, strict=True):
             each.seek([step])
-        self._step()
+        self._take()
         return joint, None
 
     def step_in_place(self) -> None:

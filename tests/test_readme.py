@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study import here
+from study import as_it_was, here
 
 from trainer import data
 from trainer.data.official.sources import locate, search_folders
@@ -46,13 +46,30 @@ def test_a_command_of_the_readme_works(
 
 
 def test_its_python_loads_a_model(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (block,) = _python("load_model")
     monkeypatch.chdir(finished.parent.parent)
     model = next((finished / "models").iterdir())
     names: dict[str, Any] = {}
     exec(re.sub(r'"studies/.*?"', repr(str(model)), block), names)
     assert names["again"].shape == names["images"].shape
     assert len(names["latents"]) == 359
+
+
+def test_its_python_runs_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = _python("run_study")
+    monkeypatch.chdir(tmp_path)
+    with as_it_was():
+        exec(block, {})
+    assert "RunSummary(outcome='done', trained=3" in capsys.readouterr().out
+    assert len(list((tmp_path / "studies" / "pareto-digits" / "trials").iterdir())) == 3
+
+
+def _python(name: str) -> list[str]:
+    """Return the README's blocks of Python that use a name."""
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    return [block for block in blocks if name in block]
 
 
 def test_there_are_commands_to_test() -> None:

@@ -19,7 +19,7 @@ from study import start, sweeper, wait_for
 from sweeper.ledger.lock import holder
 from trainer.files import LocalFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 LONG = ("run", "pareto", "--taus", "2,3", "--steps", "40000", "--compile", "off", "--study", "s")
 """Still in training when its processes are killed."""
