@@ -1,7 +1,7 @@
 """Where the command line is entered: a run on Ray goes into a child process.
 
-That is decided before anything is imported that takes memory or starts a thread, so by a look at
-the words alone. To take a command wrongly for one that needs a child does no harm.
+That is decided before anything is imported that takes memory or starts a thread, by the words of
+the command line alone. A command that is wrongly taken for a run on Ray works as well in a child.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def typed_command() -> str:
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line trains on Ray, whose end may end this process."""
+    """Return whether a command line trains on Ray, whose end may end its process."""
     if arguments[:1] != ["run"] or not {"--dry-run", "--help"}.isdisjoint(arguments):
         return False
     local = ("--backend", "local") in itertools.pairwise(arguments)
@@ -43,14 +43,14 @@ def needs_supervision(arguments: Sequence[str]) -> bool:
 
 
 def report_loss(loss: Loss) -> int:
-    """Say on standard error what became of a run that was lost, and return the exit code."""
+    """Report a lost run on standard error and in its study, and return the exit code."""
     from sweeper.run.lost import close_lost_run
     from trainer.errors import UserError
 
     release_dead_terminal()
     if sys.stderr is not None and sys.stderr.isatty():
         print("\x1b[?25h", file=sys.stderr)  # the live table had hidden the cursor
-    if not (loss.facts or loss.told_to_stop):
+    if not (loss.facts or loss.signalled):
         why = f": {loss.raw_text}" if loss.raw_text else ""
         print(f"error: ended by {loss.reason} before the run began{why}", file=sys.stderr)
         return EXIT_FAILED

@@ -28,7 +28,7 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 
 
 def release_dead_terminal() -> None:
-    """Have what is written to a terminal that has been closed go nowhere, rather than raise."""
+    """Send what is written to a terminal that has been closed to nowhere, rather than raise."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None or stream.isatty():
             continue
@@ -68,15 +68,15 @@ class Interruption:
                 signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Take the signals over, again if something else has taken them, as Ray does."""
+        """Handle the signals from now on, also if something else, such as Ray, has taken them."""
         for number in self._signals:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             release_dead_terminal()
-        # Who signals a whole tree of processes, as `ray job stop` does, means one signal, though
-        # it comes to this process and once more through its parent.
+        # A signal to a whole tree of processes, such as that of `ray job stop`, comes to this
+        # process and once more through its parent, but is one.
         self._heard += 1
         signals = signals_passed_on() or self._heard
         if signals <= self._counted:

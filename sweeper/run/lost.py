@@ -1,18 +1,19 @@
-"""What a study's record says of a run whose process died without a word."""
+"""The record of a run whose process died without writing how it ended."""
 
 from __future__ import annotations
 
 from sweeper.ledger.ledger import Ledger, now
+from sweeper.ledger.manifest import INTERRUPTED
 
 
 def close_lost_run(folder: str, started_at: str, reason: str) -> None:
     """Write that a run was interrupted, unless another has begun since.
 
-    The lock is not taken: where it is a lease, that of the dead would have to be waited out.
+    The lock is not taken: where it is a lease, the dead run's would have to expire first.
 
     Args:
         folder: the study's.
-        started_at: what tells the run from others of the study.
+        started_at: what distinguishes the run from others of the study.
         reason: how its process died.
 
     Raises:
@@ -24,5 +25,5 @@ def close_lost_run(folder: str, started_at: str, reason: str) -> None:
     manifest = ledger.manifest()
     last = manifest["runs"][-1]
     if last["started_at"] == started_at and last["finished_at"] is None:
-        last.update(outcome="interrupted", finished_at=now().isoformat(), lost=reason)
+        last.update(outcome=INTERRUPTED, finished_at=now().isoformat(), lost=reason)
         ledger.write_manifest(manifest)

@@ -1,6 +1,6 @@
-"""What a supervised process knows of its parent (`sweeper.run.supervisor`), and tells it.
+"""The child's side of `sweeper.run.supervisor`: what it reports to its parent and asks of it.
 
-A process without such a parent, as under the Python API, has nobody to tell.
+A process without such a parent, as under the Python API, reports to nobody.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Link:
     messages: tuple[int, int] = field(default_factory=os.pipe)
     """JSON objects from the child, a line each, for the parent to read when it has ended."""
     lifeline: tuple[int, int] = field(default_factory=os.pipe)
-    """Never written to: that it closes tells the child that the parent has died."""
+    """Never written to: it closes when the parent dies."""
     signals: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 1))
     """How many signals the parent has passed on; two that are pending would merge into one."""
 
@@ -28,17 +28,17 @@ _link: Link | None = None
 
 
 def connect(link: Link) -> None:
-    """Make a link the one of this process, which is the child."""
+    """Use this link in this process, which is the child."""
     global _link
     _link = link
 
 
-def tell_parent(**facts: Any) -> None:
-    """Tell the parent what it has to know should this process be lost, in less than 4 KB."""
+def report_to_parent(**facts: Any) -> None:
+    """Report what the parent has to know if this process is lost, in less than 4 KB."""
     if _link is not None:
         os.write(_link.messages[1], json.dumps(facts).encode() + b"\n")
 
 
 def signals_passed_on() -> int:
-    """Count the signals that the parent has passed on to this process."""
+    """Return how many signals the parent has passed on to this process."""
     return 0 if _link is None else _link.signals[0]

@@ -11,7 +11,7 @@ from sweeper.ledger.ledger import Ledger, now
 from sweeper.ledger.manifest import KILLED, RUNNING
 from sweeper.options import RunOptions
 from sweeper.planning.missing import Work, widened
-from sweeper.run.parent import tell_parent
+from sweeper.run.parent import report_to_parent
 from sweeper.studies.base import Plan
 
 
@@ -61,7 +61,7 @@ class RunRecord:
             "runs": [*runs, self._entry],
         }
         self._own_keys = {trial.key for trial in plan.propose({}).later}
-        tell_parent(folder=ledger.folder.address, started_at=self._entry["started_at"])
+        report_to_parent(folder=ledger.folder.address, started_at=self._entry["started_at"])
 
     def open(self, *, device: str, workers: int, pack: int) -> None:
         """Write the entry of a run that begins."""

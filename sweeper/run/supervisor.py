@@ -1,13 +1,13 @@
-"""A command's work in a child process, so that its end is told whatever ends it.
+"""A command's work in a child process, so that its end is reported, whatever ends it.
 
 Ray's C++ ends the process that uses it, with a text of its own, when some of Ray's own processes
 die first. So that process is a child, and its parent, which imports little, outlives it:
 
-- The child leads a process group. A signal to the user's group (Ctrl-C, batch systems) so reaches
-  the parent alone, which passes it on; Ray's processes, which are in the child's group, live on
-  until the child has stopped them.
-- The child's file descriptor 2 is a file that is only read if the child is lost. Python's own
-  `sys.stderr` is the user's.
+- The child leads a process group. So a signal to the user's group (Ctrl-C, batch systems) reaches
+  the parent alone, which passes it on. Ray's processes are in the child's group and live on until
+  the child stops them.
+- The child's file descriptor 2 is a temporary file that is read only if the child is lost. Python's
+  own `sys.stderr` is the user's.
 - When the child has ended, what is left of its group is killed; when the parent dies, all of it.
 """
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 from sweeper.run.interruption import EXIT_INTERRUPTED, GRACE_SECONDS, stop_signals
-from sweeper.run.parent import Link, connect, tell_parent
+from sweeper.run.parent import Link, connect, report_to_parent
 
 STOP_SECONDS = int(GRACE_SECONDS) + 10
 """A child that has not ended so long after the first signal, as it should have, is killed."""
@@ -42,10 +42,10 @@ class Loss:
     """For people: `exit code 1`, or a signal's name."""
     raw_text: str
     """The end of what was written to its file descriptor 2, past Python."""
-    told_to_stop: bool
+    signalled: bool
     """Whether a signal had been passed on to it."""
     facts: dict[str, Any]
-    """What it had told (`sweeper.run.parent.tell_parent`)."""
+    """What it had reported (`sweeper.run.parent.report_to_parent`)."""
 
 
 def supervise(work: Callable[[], object], on_loss: Callable[[Loss], int]) -> int:
@@ -115,7 +115,7 @@ def _exit_code(status: int, link: Link, raw_text: IO[bytes], on_loss: Callable[[
         Loss(
             reason=f"exit code {code}" if code >= 0 else signal.Signals(-code).name,
             raw_text=raw_text.read().decode(errors="replace").strip(),
-            told_to_stop=bool(link.signals[0]),
+            signalled=bool(link.signals[0]),
             facts=facts,
         )
     )
@@ -144,18 +144,18 @@ def _end_with_parent(link: Link) -> None:
 
 
 def _do(work: Callable[[], object]) -> NoReturn:
-    """Do the work, tell the parent how it ended, and end likewise."""
+    """Do the work, report to the parent how it ended, and end likewise."""
     try:
         work()
     except SystemExit as end:
         plain = end.code if isinstance(end.code, int) else int(end.code is not None)
-        tell_parent(exit_code=plain)
+        report_to_parent(exit_code=plain)
         raise
     except KeyboardInterrupt:  # before or after what handles it better
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BaseException:
-        tell_parent(exit_code=1)
+        report_to_parent(exit_code=1)
         raise
-    tell_parent(exit_code=0)
+    report_to_parent(exit_code=0)
     sys.exit(0)

@@ -26,7 +26,7 @@ import ctypes, os, signal, subprocess, sys
 from sweeper.run import parent, supervisor
 from sweeper.run.interruption import Interruption
 def on_loss(loss):
-    print("lost", loss.reason, loss.raw_text, loss.told_to_stop, loss.facts)
+    print("lost", loss.reason, loss.raw_text, loss.signalled, loss.facts)
     return 77
 def wait_until_heard():
     heard, (signalled, wake) = [], os.pipe()
@@ -113,7 +113,7 @@ def test_the_words_of_an_exit_and_tracebacks_are_shown() -> None:
     ],
 )
 def test_a_death_without_a_word_is_told(work: str, reason: str) -> None:
-    told = "parent.tell_parent(folder='s')\nparent.tell_parent(started_at='now')\n"
+    told = "parent.report_to_parent(folder='s')\nparent.report_to_parent(started_at='now')\n"
     code, shown, _ = finish(told + work)
     assert code == 77
     assert shown == f"lost {reason}  False {{'folder': 's', 'started_at': 'now'}}\n"
@@ -295,21 +295,21 @@ def test_only_runs_on_ray_are_supervised(command: str, needed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told_to_stop", "code", "words"),
+    ("signalled", "code", "words"),
     [
         (False, 1, "error: ended by SIGILL before the run began: raw text\n"),
         (True, 130, "run the same command again:\n  sweeper run pareto\n"),
     ],
 )
 def test_what_dies_before_its_run_began_is_an_error_unless_it_was_stopped(
-    told_to_stop: bool,
+    signalled: bool,
     code: int,
     words: str,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["sweeper", "run", "pareto"])
-    loss = Loss("SIGILL", "raw text", told_to_stop=told_to_stop, facts={})
+    loss = Loss("SIGILL", "raw text", signalled=signalled, facts={})
     assert report_loss(loss) == code
     assert capfd.readouterr().err.endswith(words)
 
