@@ -46,7 +46,6 @@ def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: 
     ledger = Ledger(folder_of(plan, options))
     missing_trials(plan, ledger)  # refuses another question before the folder is touched
     with ledger.locked():
-        work = missing_trials(plan, ledger)
         for name in ledger.recover():
             path = ledger.trials.at(name)
             listen(Noted(f"{path} cannot be read; what it held is trained again"))
