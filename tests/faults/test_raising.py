@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import plugged
 import study
 from faults import LOCAL
 
 from sweeper.ledger.ledger import Ledger
+from trainer.data import DATASETS
+from trainer.objectives import OBJECTIVES
 
 
 def _plugged(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, plugged.__file__, *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    """Run the command line with the rows of `plugged`, which are gone afterwards."""
+    with (
+        mock.patch.dict("os.environ", environment),
+        mock.patch.dict(OBJECTIVES),
+        mock.patch.dict(DATASETS),
+    ):
+        plugged.plug_in()
+        return study.here(*arguments, cwd=cwd)
 
 
 def _same_but_for_the_objective(folder: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The command line with an objective and a data set of the user's own.
+"""An objective and a data set of the user's own.
 
 The objective is Algorithm 1, but raises at step 700 where τ is 3, unless MENDED is set. The data
 set's official files are those of the version that VERSION names.
@@ -13,7 +13,6 @@ import struct
 
 import numpy as np
 
-from sweeper.cli.main import main
 from trainer.data import DATASETS
 from trainer.data.official.sources import SourceFile
 from trainer.data.sets.mnist import MNIST
@@ -25,7 +24,7 @@ FILES = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
 
 
 def official(version: int) -> dict[str, bytes]:
-    """Give the data set's files, by name."""
+    """Return the data set's files, by name."""
     random = np.random.default_rng(version)
     return {
         name: struct.pack(">HBB3I", 0, 8, 3, count, 28, 28)
@@ -62,8 +61,3 @@ def plug_in() -> None:
             for name, content in official(int(os.environ.get("VERSION", "0"))).items()
         ),
     )
-
-
-if __name__ == "__main__":
-    plug_in()
-    main()

@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 import study
-from study import here, kill_all, start, wait_for
+from processes import processes_of
+from study import as_it_was, here, kill_all, start, starts_ray, sweeper, wait_for
 
 from sweeper.ledger.ledger import Ledger
+from sweeper.messages import Asked, Ended, Event, Started
+from sweeper.options import RunOptions
 from sweeper.planning.missing import missing_trials
+from sweeper.run.run import run_study
+from sweeper.status import read_status
 from sweeper.studies.base import Plan
 from sweeper.studies.compression import CompressionOptions, plan
 from sweeper.studies.setup import TrainingOptions
@@ -115,6 +120,51 @@ def test_a_study_killed_in_a_baseline_and_in_a_gated_trial_ends_as_an_undisturbe
     ended = here(*RUN, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert study.contents(folder) == study.contents(done)
+
+
+@starts_ray
+def test_killed_between_a_baseline_and_its_gated_trial_a_run_on_ray_ends_as_an_undisturbed_one(
+    done: Path, tmp_path: Path
+) -> None:
+    """With one worker the gated trial comes next: it takes longer than the other baseline."""
+    folder = tmp_path / "ray"
+    command = ("run", "compression", "--sizes", "2,3", "--layers", "16", "--steps", "400",
+               "--workers", "1", "--study", str(folder))  # fmt: skip
+    process = start(*command, *OFTEN, cwd=tmp_path)
+    wait_for(lambda: list(folder.glob("trials/*.parquet")))
+    kill_all(process)
+    wait_for(lambda: not processes_of(process.pid))
+    now = read_status(Ledger(folder))
+    assert now.finished < 4 == now.asked
+    ended = sweeper(*command, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert study.contents(folder) == study.contents(done)
+
+
+def test_the_first_gated_trial_begins_before_the_last_baseline_ends(tmp_path: Path) -> None:
+    events: list[Event] = []
+    options = RunOptions(backend="local", folder=str(tmp_path / "s"))
+    with as_it_was():
+        summary = run_study(_plan("2,3,4", steps=40), options, events.append)
+    assert (summary.outcome, summary.trained) == ("done", 6)
+    begun = [
+        place
+        for place, event in enumerate(events)
+        if isinstance(event, Started) and event.spec.objective == "geco-l0-arm"
+    ]
+    ended = [
+        place
+        for place, event in enumerate(events)
+        if isinstance(event, Ended) and event.spec.objective == "geco"
+    ]
+    assert (len(begun), len(ended)) == (3, 3)
+    assert min(begun) < max(ended)
+    asked = [
+        (len(event.specs), event.later)
+        for event in events
+        if isinstance(event, Asked) and event.specs
+    ]
+    assert asked == [(3, 3), (1, 2), (1, 1), (1, 0)]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study import here, kill_all, start, sweeper, wait_for
+from study import here, kill_all, start, wait_for
 
 from sweeper.ledger.attempts import begin_attempt
 from sweeper.ledger.ledger import Ledger
@@ -126,17 +126,23 @@ def test_watching_prints_each_change_and_ends_with_the_run(tmp_path: Path) -> No
     process = start(*SHORT, cwd=tmp_path)
     folder = tmp_path / STUDY
     wait_for(lambda: _checkpoints(folder))
-    watched = sweeper("status", str(folder), "--watch", cwd=tmp_path)
+    process.send_signal(signal.SIGSTOP)  # so that it does not end before it is watched
+    watching = start("status", str(folder), "--watch", cwd=tmp_path)
+    assert watching.stdout
+    shown = watching.stdout.readline()
+    process.send_signal(signal.SIGCONT)
+    rest, errors = watching.communicate(timeout=240)
+    shown += rest
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert watched.returncode == 0, watched.stderr
-    counts = re.findall(r"^(\d) of 3 trials done", watched.stdout, re.MULTILINE)
+    assert watching.returncode == 0, errors
+    counts = re.findall(r"^(\d) of 3 trials done", shown, re.MULTILINE)
     assert counts == sorted(counts)
     assert counts[-1] == "3"
     assert len(counts) >= 2
-    assert "last run: done" in watched.stdout
-    assert "held-out sse" in watched.stdout
-    assert "\x1b" not in watched.stdout
+    assert "last run: done" in shown
+    assert "held-out sse" in shown
+    assert "\x1b" not in shown
 
 
 @pytest.mark.slow

@@ -71,6 +71,7 @@ def forget_trial(trial: Trial, first: Trial) -> None:
     trial.experiment_tag = ""
     trial.evaluated_params = {}
     trial.config = {}
+    vars(trial)["_Trial__unresolved_config"] = {}  # a copy, of which `config` would be made anew
     trial._default_result_or_future = None
     trial.run_metadata.last_result = {}
     trial.run_metadata.metric_analysis.clear()
