@@ -10,12 +10,11 @@ from typing import Protocol, TypeAlias
 from sweeper.options import RunOptions
 from trainer.spec import TrialSpec
 
-ATTEMPTS = 3
-"""How often a trial that raises, or whose worker dies, is tried in one run; a pack likewise, and
-then each of its trials alone. Ray counts anew where a trial got further before it failed again."""
+REPORT_SECONDS = 1.0
+"""The least time between two reports of a worker's progress."""
 
-TRIALS_PER_GPU = 4
-"""How many trials share a GPU unless the user says otherwise."""
+TRAINING, WAITING = "training", "waiting"
+"""What a trial is that has not ended; the other statuses are those of `trainer.verdict.Status`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +80,8 @@ class Asked:
     """Those that were not asked for in this run before."""
     later: int
     """How many more may follow once others have ended."""
+    later_steps: int
+    """The steps of these, together."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Started:
     """A worker took the trial."""
 
     spec: TrialSpec
+    pack_size: int = 1
+    """How many trials it trains with it."""
 
 
 @dataclass(frozen=True)
@@ -151,14 +154,20 @@ Listener: TypeAlias = Callable[[Event], None]
 """Called in the process of the run with what happens in it."""
 
 
-def all_of(*listeners: Listener) -> Listener:
-    """Return a listener that passes each event to all of these, in their order."""
+class Broadcast:
+    """A listener that passes each event on to others, in their order."""
 
-    def listen(event: Event) -> None:
-        for each in listeners:
-            each(event)
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = list(listeners)
 
-    return listen
+    def subscribe(self, listener: Listener) -> None:
+        """Pass events on to one more."""
+        self._listeners.append(listener)
+
+    def __call__(self, event: Event) -> None:
+        """Pass an event on."""
+        for listener in self._listeners:
+            listener(event)
 
 
 class PackSource(Protocol):
@@ -187,7 +196,7 @@ class Backend(Protocol):
     def notes(self) -> list[str]:
         """What the user should know before the run, a line each."""
 
-    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
+    def run(self, source: PackSource, job: Job, listen: Broadcast, stop: threading.Event) -> None:
         """Train what `source` gives, in its order, as workers get free.
 
         A pack that fails is tried again, `ATTEMPTS` times in all. A trial alone that still fails is

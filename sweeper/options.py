@@ -18,6 +18,17 @@ from trainer.errors import UserError
 STUDIES_FOLDER = Path("studies")
 """Where studies are, unless a place is given."""
 
+ATTEMPTS = 3
+"""How often a trial that raises, or whose worker dies, is tried in one run; a pack likewise, and
+then each of its trials alone."""
+
+TRIALS_PER_GPU = 4
+"""How many trials share a GPU unless the user says otherwise."""
+
+MAX_PACK = 99_999
+
+DATA_DIR_HELP = "Where the data sets' files are. Default: $SWEEPER_DATA."
+
 AUTO = "auto"
 COMPILE_CHOICES: Mapping[str, bool | None] = {AUTO: None, "on": True, "off": False}
 
@@ -30,6 +41,8 @@ class Option:
     flag: str | None = None
     """Its name on the command line, where that is not the field's."""
     minimum: float | None = None
+    panel: str | None = None
+    """The heading it stands under in the help, where that is not its group's."""
     parse: Callable[[str], Any] | None = None
     """Reads the field's value from text; None where the field's type says how."""
     text: str | None = None
@@ -89,9 +102,7 @@ class RunOptions:
         help="Trials that a worker trains together, as one program: a number, or auto, which is 1 "
         "on a CPU and on a GPU what its memory allows (16 on a cluster).",
     )
-    data_dir: Path | None = option(
-        None, help="Where the data sets' files are. Default: $SWEEPER_DATA."
-    )
+    data_dir: Path | None = option(None, help=DATA_DIR_HELP)
     checkpoint_seconds: float = option(
         20.0, minimum=0.0, help="Least seconds between two checkpoints of a trial."
     )
@@ -105,3 +116,14 @@ class RunOptions:
     )
     command: str = ""
     """What to give again to go on, for the record and for people; no option of the command line."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that nothing can be run with."""
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"workers must be 1 or more, found {self.workers}")
+        if self.pack is not None and not 1 <= self.pack <= MAX_PACK:
+            raise UserError(f"pack must be from 1 to {MAX_PACK}, found {self.pack}")
+        if not self.checkpoint_seconds >= 0:
+            raise UserError(
+                f"checkpoint_seconds must be 0 or more, found {self.checkpoint_seconds}"
+            )

@@ -123,7 +123,7 @@ class Pace(NamedTuple):
 
 
 def seconds_to_go(
-    begun: Sequence[Pace], waiting: int, lengths: Sequence[float], workers: int
+    begun: Sequence[Pace], waiting: float, lengths: Sequence[float], workers: float
 ) -> float | None:
     """Estimate the wall time that is left; None where nothing is known to go by.
 
@@ -132,9 +132,9 @@ def seconds_to_go(
 
     Args:
         begun: the trials in training.
-        waiting: how many have not begun.
-        lengths: seconds that trials took which have ended.
-        workers: trials in training at a time.
+        waiting: how many trials of usual length have not begun.
+        lengths: seconds that trials took which have ended; their share of a pack's.
+        workers: packs in training at a time.
     """
     begun_lengths = [
         pace.steps * pace.seconds_per_step for pace in begun if pace.seconds_per_step is not None
@@ -142,8 +142,9 @@ def seconds_to_go(
     if not lengths and not begun_lengths:
         return None
     usual = fmean(lengths or begun_lengths)
-    left = [_left(pace, usual) for pace in begun] + [usual] * waiting
-    return max(sum(left) / workers, *left) if left else 0.0
+    left = [_left(pace, usual) for pace in begun]
+    longest = max([*left, usual] if waiting else left, default=0.0)
+    return max((sum(left) + usual * waiting) / workers, longest)
 
 
 def _left(pace: Pace, usual: float) -> float:

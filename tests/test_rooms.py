@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ MAY_IMPORT = {
     "sweeper.__main__": {"sweeper.cli"},
 }
 """For each room, and each file that stands alone, the others that its files may import."""
+
+THIRD_PARTY = {
+    "ray": {"sweeper.backends.ray"},
+    "torch": {"trainer", "sweeper.worker", "sweeper.planning", "sweeper.backends"},
+    "typer": {"sweeper.cli"},
+    "rich": {"sweeper.cli"},
+    "pandas": {"analysis"},
+    "matplotlib": {"analysis"},
+    "jinja2": {"analysis"},
+}
+"""Which packages may be imported below which modules alone."""
 
 HEAVY = {
     "sweeper": {"torch", "ray", "pandas", "matplotlib", "rich", "typer"},
@@ -96,6 +108,34 @@ def test_imports_follow_the_arrows(module: str, path: Path) -> None:
     room = _room(module)
     entered = {_room(name) for name in _imported(module, path, modules)} - {room}
     assert entered <= MAY_IMPORT[room], f"{module} imports {entered - MAY_IMPORT[room]}"
+
+
+@pytest.mark.parametrize(("package", "below"), THIRD_PARTY.items())
+def test_a_package_is_imported_in_its_rooms_alone(package: str, below: set[str]) -> None:
+    importing = {name for name, path in MODULES if package in _third_party(path)}
+    assert importing
+    assert {name for name in importing if not _is_below(name, below)} == set()
+
+
+def test_what_ray_does_not_promise_is_imported_in_one_file() -> None:
+    private = re.compile(r"^\s*(?:from|import) ray\.(?:_|core)", re.MULTILINE)
+    found = {name for name, path in MODULES if private.search(path.read_text())}
+    assert found == {"sweeper.backends.ray.private"}
+
+
+def _third_party(path: Path) -> set[str]:
+    """Return the top-level names that a file imports, also inside its functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def _is_below(module: str, rooms: set[str]) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
 
 
 def test_the_arrows_run_one_way() -> None:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import torch
 
 from sweeper.environment import cores
-from sweeper.messages import TRIALS_PER_GPU, Backend
-from sweeper.options import RunOptions
+from sweeper.messages import Backend
+from sweeper.options import TRIALS_PER_GPU, RunOptions
 from trainer.errors import UserError
 from trainer.hardware import choose_device
 from trainer.registry import Registry

@@ -7,7 +7,8 @@ import time
 import traceback
 
 from sweeper.messages import (
-    ATTEMPTS,
+    REPORT_SECONDS,
+    Broadcast,
     Ended,
     Job,
     Listener,
@@ -18,12 +19,11 @@ from sweeper.messages import (
     Progressed,
     Started,
 )
+from sweeper.options import ATTEMPTS
 from sweeper.worker.failure import give_up
 from sweeper.worker.worker import Reporter, run_pack
 from trainer.spec import TrialSpec
 from trainer.training.loop import Interrupted
-
-REPORT_SECONDS = 1.0
 
 
 class LocalBackend:
@@ -38,10 +38,10 @@ class LocalBackend:
     def notes(self) -> list[str]:
         return []
 
-    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
+    def run(self, source: PackSource, job: Job, listen: Broadcast, stop: threading.Event) -> None:
         while not stop.is_set() and (pack := source.next_pack()) is not None:
             for spec in pack.specs:
-                listen(Started(spec))
+                listen(Started(spec, len(pack.specs)))
             try:
                 error = _try(pack, job, listen, stop)
             except Interrupted:

@@ -13,13 +13,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from sweeper.cli.console import printer
+from sweeper.options import DATA_DIR_HELP
 from trainer import data
 from trainer.data import Dataset
 from trainer.errors import MissingDataError, UserError
 
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="See `sweeper data list`.")]
-
-DATA_DIR_HELP = "Where the data sets' files are. Default: $SWEEPER_DATA."
 
 
 def list_datasets() -> None:

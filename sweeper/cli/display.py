@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,6 +17,8 @@ from rich.text import Text
 from sweeper.cli.trials_table import TrialLine, trials_table
 from sweeper.ledger.units import roughly
 from sweeper.messages import (
+    TRAINING,
+    WAITING,
     Asked,
     Ended,
     Event,
@@ -32,7 +35,7 @@ from sweeper.messages import (
 from sweeper.status import Pace, seconds_to_go
 from trainer.spec import TrialSpec
 
-TRAINING, WAITING, FAILED = "training", "waiting", "failed"
+FAILED = "failed"
 
 LINES_KEPT = 200
 """Trials that ended which a terminal may still show."""
@@ -47,6 +50,7 @@ class _Trial:
 
     spec: TrialSpec
     line: TrialLine
+    pack_size: int = 1
     began: tuple[int, float] | None = None
     """The first step heard of in this run, behind which a checkpoint may lie, and when."""
     latest: tuple[int, float] | None = None
@@ -56,7 +60,8 @@ class _Trial:
         if self.began is None or self.latest is None or self.latest[0] == self.began[0]:
             return Pace(self.line.step, self.spec.steps, None)
         steps, seconds = self.latest[0] - self.began[0], self.latest[1] - self.began[1]
-        return Pace(self.line.step, self.spec.steps, seconds / steps)
+        # A share of the time, as that of a trial that has ended: those of a pack take it together.
+        return Pace(self.line.step, self.spec.steps, seconds / steps / self.pack_size)
 
 
 class Display:
@@ -75,9 +80,10 @@ class Display:
         self._last_ended: deque[TrialLine] = deque(maxlen=LINES_KEPT)
         self._failed = 0
         self._seconds = 0.0  # that the trials took which have ended
+        self._steps_ended = self._steps_waiting = self._steps_later = 0
         self._datasets: set[str] = set()
         self._asked = self._later = 0
-        self._most_training = 1
+        self._most_packs = 1.0
         self._began = self._last_line = time.monotonic()
         self._live = ExitStack()
 
@@ -94,10 +100,10 @@ class Display:
     def hear(self, event: Event) -> None:
         """Show what happened."""
         match event:
-            case Asked(specs=specs, later=later):
-                self._hear_asked(specs, later)
-            case Started(spec=spec):
-                self._hear_started(spec)
+            case Asked():
+                self._hear_asked(event)
+            case Started(spec=spec, pack_size=pack_size):
+                self._hear_started(spec, pack_size)
             case Progressed(spec=spec, progress=progress):
                 self._hear_progress(spec, progress)
             case Ended(spec=spec, outcome=outcome):
@@ -116,7 +122,7 @@ class Display:
             case Noted(text=text):
                 self.note(text)
 
-    def _hear_asked(self, specs: Sequence[TrialSpec], later: int) -> None:
+    def _hear_asked(self, asked: Asked) -> None:
         if not self._asked:
             self._began = self._last_line = time.monotonic()
             self._show_live(
@@ -127,14 +133,19 @@ class Display:
                     transient=True,
                 )
             )
-        self._asked += len(specs)
-        self._later = later
-        self._datasets |= {spec.dataset for spec in specs}
+        self._asked += len(asked.specs)
+        self._steps_waiting += sum(spec.steps for spec in asked.specs)
+        self._later, self._steps_later = asked.later, asked.later_steps
+        self._datasets |= {spec.dataset for spec in asked.specs}
 
-    def _hear_started(self, spec: TrialSpec) -> None:
-        if spec.trial_id not in self._ended:  # as one may have, before its pack failed
-            self._begun[spec.trial_id] = _Trial(spec, _line(spec))
-            self._most_training = max(self._most_training, len(self._begun))
+    def _hear_started(self, spec: TrialSpec, pack_size: int) -> None:
+        if spec.trial_id in self._ended:  # as one may have, before its pack failed
+            return
+        if spec.trial_id not in self._begun:
+            self._steps_waiting -= spec.steps
+        self._begun[spec.trial_id] = _Trial(spec, _line(spec), pack_size)
+        packs = sum(1 / trial.pack_size for trial in self._begun.values())
+        self._most_packs = max(self._most_packs, packs)
 
     def _hear_progress(self, spec: TrialSpec, progress: Progress) -> None:
         trial, now = self._begun.get(spec.trial_id), time.monotonic()
@@ -156,6 +167,7 @@ class Display:
         line.step, line.sse, line.open_gates = spec.steps, outcome.sse, outcome.open_gates
         self._ended.add(spec.trial_id)
         self._seconds += outcome.seconds
+        self._steps_ended += spec.steps
         gates = "no" if outcome.open_gates is None else f"{outcome.open_gates} of {spec.width}"
         self._print_line(
             f"{self._count()}  {self._name(spec)}  {outcome.status}: {gates} gates open, "
@@ -196,13 +208,14 @@ class Display:
 
     def remaining(self) -> float | None:
         """Return the seconds to go, estimated; None if nothing is known yet."""
-        over = len(self._ended) + self._failed
         training = [trial.pace for trial in self._begun.values()]
+        steps = [trial.spec.steps for trial in self._begun.values()]
+        known = self._steps_ended / len(self._ended) if self._ended else fmean(steps or [1])
         return seconds_to_go(
             training,
-            self._asked + self._later - over - len(training),
+            (self._steps_waiting + self._steps_later) / known,
             [self._seconds / len(self._ended)] if self._ended else [],
-            self._most_training,
+            self._most_packs,
         )
 
     def render(self) -> RenderableType:

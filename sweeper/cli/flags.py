@@ -58,7 +58,9 @@ def _parameters(kind: type[Any], panel: str | None) -> Iterator[inspect.Paramete
     for field in _fields(kind):
         about: Option = field.metadata["option"]
         flag = about.flag or f"--{field.name.replace('_', '-')}"
-        typed = typer.Option(flag, help=about.help, min=about.minimum, rich_help_panel=panel)
+        typed = typer.Option(
+            flag, help=about.help, min=about.minimum, rich_help_panel=about.panel or panel
+        )
         required = field.default is dataclasses.MISSING
         default = about.text if about.parse else field.default
         yield inspect.Parameter(

@@ -11,6 +11,7 @@ import itertools
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.supervisor import Loss, supervise
@@ -30,8 +31,10 @@ def main() -> None:
 
 
 def typed_command() -> str:
-    """Return the command line as it was typed, to be typed again."""
-    return shlex.join(["sweeper", *sys.argv[1:]])
+    """Return the command line as it can be typed again; a user's script may have led here."""
+    program = Path(sys.argv[0])
+    ours = program.name in ("sweeper", "__main__.py")
+    return shlex.join([*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]])
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:

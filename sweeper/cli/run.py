@@ -18,7 +18,7 @@ from sweeper.cli.guard import guarded, in_words
 from sweeper.cli.main import EXIT_FAILED, typed_command
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
-from sweeper.messages import all_of
+from sweeper.messages import Broadcast
 from sweeper.options import RunOptions, option
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from sweeper.studies.base import Plan, Study
@@ -48,7 +48,7 @@ def command_of(study: Study) -> Callable[..., None]:
         plan = study.plan(
             own, training, lambda name: load_or_fetch(name, options.data_dir, console)
         )
-        _warn_and_check(plan, options, display)
+        _warn(plan, display)
         if output.dry_run:
             _estimate(plan, options, output)
         else:
@@ -67,22 +67,21 @@ def command_of(study: Study) -> Callable[..., None]:
     return run
 
 
-def _warn_and_check(plan: Plan, options: RunOptions, display: Display) -> None:
-    from sweeper.backends import check_backend  # loads torch
-    from sweeper.planning.compilation import check_compile
+def _warn(plan: Plan, display: Display) -> None:
     from sweeper.planning.missing import warnings
 
     for warning in warnings(plan):
         display.note(f"warning: {warning}")
-    check_compile(options, check_backend(options))
 
 
 def _estimate(plan: Plan, options: RunOptions, output: OutputOptions) -> None:
-    from sweeper.backends import expected_workers
+    from sweeper.backends import check_backend, expected_workers  # loads torch
+    from sweeper.planning.compilation import check_compile
     from sweeper.planning.estimate import estimate
     from sweeper.planning.missing import missing_trials
     from sweeper.run.run import folder_of
 
+    check_compile(options, check_backend(options))
     folder = folder_of(plan, options)
     work, workers = missing_trials(plan, Ledger(folder)), expected_workers(options)
     measured = estimate(plan, work, options, folder=folder, workers=workers)
@@ -96,7 +95,7 @@ def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOption
     ledger, tally = Ledger(folder_of(plan, options)), Tally()
     try:
         with display.showing():
-            summary = run_study(plan, options, all_of(tally.hear, display.hear))
+            summary = run_study(plan, options, Broadcast(tally.hear, display.hear))
         if summary.outcome == INTERRUPTED:
             display.note(_how_to_go_on(ledger, options, "the others' state is saved"))
             raise typer.Exit(EXIT_INTERRUPTED)

@@ -25,7 +25,7 @@ STATUS_STYLES = {
 """Colours of the statuses in a terminal."""
 
 WIDE = 102
-"""Columns from which a terminal has room for bars."""
+"""Columns from which all has room."""
 
 
 @dataclass(kw_only=True)
@@ -54,11 +54,13 @@ def trials_table(
 
     Args:
         lines: the trials.
-        console: where; bars are left out where it is narrow, or no terminal.
+        console: where; less is shown where it is narrow.
         several_datasets: whether to name the data set of each.
         saved: whether to show when each last saved anything.
     """
-    bars = console.is_terminal and console.width >= WIDE
+    wide = console.width >= WIDE
+    bars = console.is_terminal and (wide or not saved)
+    weights = wide or not saved
     table = Table(box=None, pad_edge=False, header_style="bold")
     if several_datasets:
         table.add_column("data set", no_wrap=True)
@@ -66,13 +68,13 @@ def trials_table(
         table.add_column(heading, justify="right", no_wrap=True)
     if bars:
         table.add_column("")
-    for heading in ("sse", "open gates", "λ′"):
+    for heading in ("sse", "gates", *(["λ′"] if weights else [])):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     if saved:
         table.add_column("saved", no_wrap=True)
     for line in lines:
-        cells = _cells(line, bars=bars)
+        cells = _cells(line, bars=bars, weights=weights)
         first: list[RenderableType] = [line.dataset] if several_datasets else []
         last: list[RenderableType] = [ago(line.saved_at) if line.saved_at else ""] if saved else []
         table.add_row(*first, *cells, *last)
@@ -85,8 +87,9 @@ def ago(moment: datetime) -> str:
     return f"{roughly(seconds)} ago"
 
 
-def _cells(line: TrialLine, *, bars: bool) -> list[RenderableType]:
-    of = f" of {line.steps:,}" if line.steps else ""
+def _cells(line: TrialLine, *, bars: bool, weights: bool) -> list[RenderableType]:
+    of = f" of {line.steps:,}" if line.steps and not bars else ""
+    weight = "" if line.multiplier is None else _weight(line.multiplier)
     # The colours of how a trial ended are its status's alone.
     bar = ProgressBar(
         line.steps or 1, line.step, width=20, complete_style="cyan", finished_style="dim"
@@ -99,7 +102,7 @@ def _cells(line: TrialLine, *, bars: bool) -> list[RenderableType]:
         *([bar] if bars else []),
         "" if line.sse is None or math.isnan(line.sse) else f"{line.sse:.3f}",
         "" if line.open_gates is None else str(line.open_gates),
-        "" if line.multiplier is None else _weight(line.multiplier),
+        *([weight] if weights else []),
         Text(line.status, style=STATUS_STYLES.get(line.status, "")),
     ]
 

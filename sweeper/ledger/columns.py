@@ -24,7 +24,7 @@ TRIAL_SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("steps", pa.int64()),
         ("batch_size", pa.int64()),
-        ("status", pa.string()),  # trainer.spec.Status
+        ("status", pa.string()),  # trainer.verdict.Status
         ("open_gates", pa.int64()),
         ("gate_l1", pa.float64()),
         ("train_sse", pa.float64()),
@@ -47,7 +47,7 @@ TRIAL_SCHEMA = pa.schema(
         ("spec", pa.string()),  # JSON: the whole TrialSpec
         ("precision", pa.string()),  # float32 or tf32: what float32 numbers were multiplied in
         ("compiled", pa.bool_()),  # whether the training step was
-        ("parent", pa.string()),  # the trial whose error became this one's τ
+        ("parent", pa.string()),  # the trial that this one follows from
     ]
 )
 """One row per finished trial, in `trials/<id>.parquet`."""

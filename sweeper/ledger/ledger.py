@@ -203,9 +203,13 @@ class Ledger:
         """Read one trial's row; None if it has none that can be read."""
         return self._rows.row(trial_id)
 
-    def ended(self) -> Mapping[str, Row]:
-        """Return how each trial ended that has a row, by its id."""
-        return self._rows.ended()
+    def ended(self, known: Iterable[str] = ()) -> Mapping[str, Row]:
+        """Return how each trial ended that has a row, by its id.
+
+        Args:
+            known: trials that have ended, which a listing of the folder may not show yet.
+        """
+        return self._rows.ended(known)
 
     def finished(self) -> set[str]:
         """Return the ids of the trials that need not be trained again: those that did not fail."""

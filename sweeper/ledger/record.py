@@ -28,7 +28,7 @@ class TrialRecord:
     versions: dict[str, str]
     pack_size: int = 1
     parent: str | None = None
-    """The id of the trial whose `train_sse` became this one's τ."""
+    """The id of the trial that this one follows from; in `compression`, its baseline."""
     curves: pa.Table | None = None
     """With `CURVE_SCHEMA`; None for a trial that failed before its first step."""
     model: bytes | None = None

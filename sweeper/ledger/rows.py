@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -68,9 +68,17 @@ class Rows:
             row = volume and volume.filter(pc.field("trial_id") == trial_id)
         return dict(row.to_pylist()[0]) if row else None
 
-    def ended(self) -> Mapping[str, Row]:
-        """Return how each trial ended that has a row, by its id."""
+    def ended(self, known: Iterable[str] = ()) -> Mapping[str, Row]:
+        """Return how each trial ended that has a row, by its id.
+
+        Args:
+            known: trials that have ended, which a listing of the folder may not show yet: those
+                of network mounts lag behind their files.
+        """
         self._read_new()
+        for trial_id in known:
+            if trial_id not in self._ended:
+                self._remember(self.read_single(trial_id))
         return MappingProxyType(self._ended)
 
     def compacted(self) -> Mapping[str, str]:

@@ -177,15 +177,15 @@ def _seconds_per_step(trials: Sequence[Trial], *, compiled: bool) -> float:
     """Time a step of all of these trials together."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
-    program = make_stepper(trials, compiled=compiled)
-    state, step, began = program.join([trial.initial_state() for trial in trials]), 0, 0.0
+    stepper = make_stepper(trials, compiled=compiled)
+    state, step, began = stepper.join([trial.initial_state() for trial in trials]), 0, 0.0
     while step <= WARM_UP or time.perf_counter() - began < MEASURED_SECONDS:
         if step == WARM_UP:
-            program.split(state, 0).step.item()  # waits for the device
+            stepper.split(state, 0).step.item()  # waits for the device
             began = time.perf_counter()
-        state, _ = program.advance(state, [step] * len(trials))
+        state, _ = stepper.advance(state, [step] * len(trials))
         step += 1
-    program.split(state, 0).step.item()
+    stepper.split(state, 0).step.item()
     torch.set_num_threads(threads)
     return (time.perf_counter() - began) / (step - WARM_UP)
 

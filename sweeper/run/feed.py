@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import (
@@ -11,27 +12,29 @@ from sweeper.messages import (
     Event,
     Failed,
     Listener,
+    Noted,
     Pack,
     PackFailed,
 )
 from sweeper.planning.missing import work_given
 from sweeper.planning.packs import form_packs
 from sweeper.run.record import RunRecord
-from sweeper.studies.base import Plan, Proposal
+from sweeper.studies.base import Plan, Proposal, longest_first
 from trainer.spec import TrialSpec
 
 
 class Feed:
     """The run's `PackSource`: each trial once; those of a pack that failed once more, alone.
 
-    A plan that waits for trials to end is asked again whenever one has.
+    A plan is asked again when a trial has ended that something waits for, and its whole pack with
+    it, so that the trials that follow can be of one pack too.
 
     Args:
         plan: the study.
         ledger: its ledger.
-        record: is told which trials are asked for.
-        listen: hears of them too.
-        most: trials in a pack.
+        record: keeps which trials are asked for.
+        listen: the run's listener.
+        max_pack: trials in a pack.
         workers: packs in training at a time.
     """
 
@@ -42,67 +45,93 @@ class Feed:
         record: RunRecord,
         listen: Listener,
         *,
-        most: int,
+        max_pack: int,
         workers: int,
     ) -> None:
         self._plan = plan
         self._ledger = ledger
         self._record = record
         self._listen = listen
-        self._most = most
+        self._max_pack = max_pack
         self._workers = workers
-        self._queue: deque[Pack] = deque()
-        self._given: set[str] = set()
+        self._queue: deque[tuple[TrialSpec, ...]] = deque()
+        self._alone: deque[TrialSpec] = deque()
+        self._proposed: set[str] = set()
         self._in_training: dict[str, Pack] = {}
-        self._look_again = True
         self._proposal = Proposal(())
+        self._awaited: set[str] = set()
+        self._ended: set[str] = set()  # of the awaited ones, since the plan was asked
+        self._stale = True
 
     def next_pack(self) -> Pack | None:
-        self._propose_if_new()
-        if not self._queue:
-            return None
-        pack = self._queue.popleft()
-        self._in_training.update((spec.trial_id, pack) for spec in pack.specs)
-        return pack
+        if self._stale:
+            self._propose()
+        if self._queue:
+            return self._give(self._queue.popleft())
+        if self._alone:
+            return self._give((self._alone.popleft(),))
+        return None
 
     @property
     def exhausted(self) -> bool:
-        self._propose_if_new()
-        if self._queue:
+        if self._queue or self._alone:
             return False
         if not self._in_training:
-            return True  # what may follow would follow on trials that failed
-        a_pack_may_fail = any(len(pack.specs) > 1 for pack in self._in_training.values())
-        return not self._proposal.later and not a_pack_may_fail
+            return True  # and so no row can come that something waits for
+        may_fail_together = any(len(pack.specs) > 1 for pack in self._in_training.values())
+        return not self._proposal.later and not may_fail_together
 
     def hear(self, event: Event) -> None:
         """Take in what became of a trial."""
         match event:
             case Ended(spec=spec) | Failed(spec=spec):
-                self._in_training.pop(spec.trial_id, None)
-                self._look_again |= bool(self._proposal.later)
+                pack = self._in_training.pop(spec.trial_id, None)
+                if spec.trial_id in self._awaited:
+                    self._ended.add(spec.trial_id)
+                if pack is not None and not self._is_in_training(pack):
+                    self._stale |= bool(self._ended)
             case PackFailed(specs=specs):
                 left = [spec for spec in specs if self._in_training.pop(spec.trial_id, None)]
-                self._queue.extend(self._pack((spec,)) for spec in left)
+                self._alone.extend(left)
+                self._stale |= bool(self._ended)
 
-    def _propose_if_new(self) -> None:
-        if not self._look_again:
+    def _propose(self) -> None:
+        try:
+            work = work_given(self._plan, self._ledger.ended(self._ended))
+        except OSError as error:
+            if not self._in_training:
+                raise
+            self._listen(Noted(f"the ledger cannot be read now, and is read again: {error}"))
+            self._stale = False  # until the next trial ends
             return
-        self._look_again = False
-        work = work_given(self._plan, self._ledger.ended())
+        self._stale = False
+        self._ended.clear()
         self._proposal = work.proposal
-        new = [spec for spec in work.missing if spec.trial_id not in self._given]
-        self._given.update(spec.trial_id for spec in new)
-        self._record.ask(work)
-        self._listen(Asked(tuple(new), len(self._proposal.later)))
-        packs = [self._pack(specs) for specs in form_packs(new, self._most, self._workers)]
-        # Stable, so that of trials of equal length those asked for earlier come first.
-        ordered = sorted([*self._queue, *packs], key=lambda pack: -pack.specs[0].steps)
-        self._queue = deque(ordered)
+        self._awaited = {trial_id for trial in work.proposal.later for trial_id in trial.after}
+        new = [spec for spec in work.missing if spec.trial_id not in self._proposed]
+        self._proposed.update(spec.trial_id for spec in new)
+        self._enqueue(new)
+        later = work.proposal.later
+        self._listen(Asked(tuple(new), len(later), sum(trial.like.steps for trial in later)))
+        try:
+            self._record.ask(work)
+        except OSError as error:  # it is written again when something else is asked for
+            self._listen(Noted(f"study.json cannot be written now: {error}"))
 
-    def _pack(self, specs: tuple[TrialSpec, ...]) -> Pack:
+    def _enqueue(self, new: Iterable[TrialSpec]) -> None:
+        """Form packs anew of what waits and what has come, for the workers that are free."""
+        waiting = [spec for specs in self._queue for spec in specs]
+        busy = len({id(pack) for pack in self._in_training.values()})
+        free = max(1, self._workers - busy)
+        specs = longest_first([*waiting, *new])
+        self._queue = deque(form_packs(specs, self._max_pack, free))
+
+    def _give(self, specs: tuple[TrialSpec, ...]) -> Pack:
         parents = self._proposal.parents
-        return Pack(
-            specs,
-            {spec.trial_id: parents[spec.trial_id] for spec in specs if spec.trial_id in parents},
-        )
+        ids = [spec.trial_id for spec in specs]
+        pack = Pack(specs, {each: parents[each] for each in ids if each in parents})
+        self._in_training.update(dict.fromkeys(ids, pack))
+        return pack
+
+    def _is_in_training(self, pack: Pack) -> bool:
+        return any(spec.trial_id in self._in_training for spec in pack.specs)

@@ -69,14 +69,16 @@ class RunRecord:
         self._ledger.write_manifest(self._manifest)
 
     def ask(self, work: Work) -> None:
-        """Write which trials are asked for, as far as they can be named."""
+        """Write which trials are asked for, as far as they can be named, if that has changed."""
         asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.proposal.specs)]
-        self._manifest["asked"] = list(dict.fromkeys(asked))
         later = {trial.key for trial in work.proposal.later}
         self._own_keys |= later
         others = set(self._manifest["waiting"]) - self._own_keys
-        self._manifest["waiting"] = sorted(others | later)
-        self._ledger.write_manifest(self._manifest)
+        now_asked = {"asked": list(dict.fromkeys(asked)), "waiting": sorted(others | later)}
+        if now_asked.items() <= self._manifest.items():
+            return
+        self._ledger.write_manifest(self._manifest | now_asked)
+        self._manifest |= now_asked
 
     def close(self, summary: RunSummary) -> None:
         """Write how the run ended."""

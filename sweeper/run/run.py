@@ -9,12 +9,12 @@ import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sweeper.backends import open_backend
+from sweeper.backends import check_backend, open_backend
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
-from sweeper.messages import Backend, Job, Listener, Noted, Preparing, all_of
+from sweeper.messages import Backend, Broadcast, Job, Listener, Noted, Preparing
 from sweeper.options import STUDIES_FOLDER, RunOptions
-from sweeper.planning.compilation import settle_compile
+from sweeper.planning.compilation import check_compile, settle_compile
 from sweeper.planning.missing import Work, missing_trials
 from sweeper.planning.pack_size import pack_size
 from sweeper.run.compacting import Compacting
@@ -43,6 +43,7 @@ def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: 
         UserError: if the folder, the device or the backend cannot be used; nothing was trained.
         KeyboardInterrupt: at the second signal; nothing that was saved is lost.
     """
+    check_compile(options, check_backend(options))
     ledger = Ledger(folder_of(plan, options))
     missing_trials(plan, ledger)  # refuses another question before the folder is touched
     with ledger.locked():
@@ -54,7 +55,7 @@ def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: 
             listen(Noted(reason))
         if not work.missing:
             return RunSummary(outcome="done", reused=work.reused)
-        return _Run(ledger, plan, options, listen, work).run()
+        return _Run(ledger, plan, options, Broadcast(listen), work).run()
 
 
 @dataclass
@@ -64,7 +65,7 @@ class _Run:
     ledger: Ledger
     plan: Plan
     options: RunOptions
-    listen: Listener
+    events: Broadcast
     work: Work
     """As it was when the run began."""
     record: RunRecord = field(init=False)
@@ -82,14 +83,15 @@ class _Run:
         return self.close(stopped=interruption.stop.is_set())
 
     def train(self, interruption: Interruption) -> None:
-        self.listen(Preparing("starting the workers"))
+        self.events(Preparing("starting the workers"))
         backend = open_backend(self.options, self.leave)
         interruption.listen()  # again: a backend may take the signals over
         try:
             feed, job = self.prepare(backend)
-            compacting = Compacting(self.ledger, self.listen)
-            listen = all_of(self.tally.hear, feed.hear, self.listen, compacting.hear)
-            backend.run(feed, job, listen, interruption.stop)
+            compacting = Compacting(self.ledger, self.events)
+            for listener in (self.tally.hear, feed.hear, compacting.hear):
+                self.events.subscribe(listener)
+            backend.run(feed, job, self.events, interruption.stop)
         except KeyboardInterrupt:
             self.close_if_possible()
             raise
@@ -110,18 +112,18 @@ class _Run:
         most = pack_size(
             self.options, self.plan, self.work, device=backend.device, workers=backend.workers
         )
-        self.listen(Preparing("compiling the training step"))
+        self.events(Preparing("compiling the training step"))
         wish, note = settle_compile(self.options, self.work, backend.device, most)
-        self.listen(Preparing(""))
+        self.events(Preparing(""))
         self.record.open(device=backend.device, workers=backend.workers, pack=most)
         for text in [*backend.notes, *([note] if note else [])]:
-            self.listen(Noted(text))
+            self.events(Noted(text))
         feed = Feed(
             self.plan,
             self.ledger,
             self.record,
-            self.listen,
-            most=most,
+            self.events,
+            max_pack=most,
             workers=backend.workers,
         )
         return feed, self.job(backend.device, wish)
@@ -136,6 +138,7 @@ class _Run:
             datasets={dataset.name: dataset.sha256 for dataset in self.plan.datasets},
             options=replace(
                 self.options,
+                folder=self.ledger.folder.address,
                 device=device,
                 data_dir=Path(data_dir).resolve() if data_dir else None,
                 compile=wish,
@@ -146,7 +149,7 @@ class _Run:
         work = missing_trials(self.plan, self.ledger)
         for reason in work.proposal.impossible:
             if reason not in self.work.proposal.impossible:
-                self.listen(Noted(reason))
+                self.events(Noted(reason))
         complete = not work.missing and not work.proposal.later
         summary = self.summary("done" if complete else INTERRUPTED if stopped else "failed")
         self.record.ask(work)
@@ -154,13 +157,13 @@ class _Run:
         return summary
 
     def announce_stop(self) -> None:
-        self.listen(Noted("stopping: trials in training save their state (again to leave at once)"))
+        self.events(Noted("stopping: trials in training save their state (again to leave at once)"))
 
     def leave(self, lost: str = "the workers") -> None:
         """End the process, from any thread: the backend has died, and calls to it may hang."""
         try:
             self.close_if_possible()
-            self.listen(
+            self.events(
                 Noted(
                     f"interrupted, with {lost} gone: trials go on from their last checkpoints; "
                     f"run the same command again:\n  {self.options.command}"

@@ -26,6 +26,8 @@ class FutureTrial(NamedTuple):
     """Stands for it, always the same, as long as it has no id."""
     like: TrialSpec
     """A trial that takes as many steps and as much memory."""
+    after: tuple[str, ...]
+    """The ids of the trials that must have ended before it can be named, or some of them."""
 
 
 class Proposal(NamedTuple):

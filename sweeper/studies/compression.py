@@ -82,7 +82,7 @@ def propose(baselines: Sequence[TrialSpec], rows: Rows) -> Proposal:
         row = rows.get(baseline.trial_id)
         if row is None or row.status == Status.FAILED:
             like = gated(baseline, tau=1.0)
-            later.append(FutureTrial(_key(baseline, like), like))
+            later.append(FutureTrial(_key(baseline, like), like, (baseline.trial_id,)))
         elif row.status == Status.DIVERGED:
             width = WIDER * baseline.width
             impossible.append(

@@ -31,7 +31,7 @@ class ParetoOptions:
         None, help="Initial latent dimensions, as 16,32. Default: the data set's."
     )
     seeds: str = option("1", help=SEEDS_HELP)
-    objective: str = option("geco-l0-arm", help=OBJECTIVE_HELP)
+    objective: str = option("geco-l0-arm", panel="Training", help=OBJECTIVE_HELP)
 
 
 def plan(options: ParetoOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:

@@ -23,7 +23,7 @@ class TrajectoryOptions:
     dataset: str = option("digits", help=DATASET_HELP)
     width: int | None = option(None, help=WIDTH_HELP)
     seeds: str = option("1", help=SEEDS_HELP)
-    objective: str = option("geco-l0-arm", help=OBJECTIVE_HELP)
+    objective: str = option("geco-l0-arm", panel="Training", help=OBJECTIVE_HELP)
 
 
 def plan(options: TrajectoryOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:

@@ -71,11 +71,6 @@ class CheckpointFolder:
         return None
 
 
-def state_tensors(state: TrainState) -> dict[str, Tensor]:
-    """Return the state's tensors by name, for example `adam.first_moment`."""
-    return dict(_named(state))
-
-
 def _named(state: TrainState) -> Iterator[tuple[str, Tensor]]:
     for name, value in state._asdict().items():
         if isinstance(value, Tensor):

@@ -32,13 +32,12 @@ from sweeper.environment import cores
 from sweeper.ledger.stop_file import StopFile
 from sweeper.ledger.storage import open_folder
 from sweeper.messages import (
-    ATTEMPTS,
-    TRIALS_PER_GPU,
+    Broadcast,
     Job,
-    Listener,
     PackSource,
-    all_of,
+    Preparing,
 )
+from sweeper.options import ATTEMPTS, TRIALS_PER_GPU
 from trainer.errors import UserError
 
 OBJECT_STORE_BYTES = 128 * 2**20  # nothing but specs and progress travels
@@ -97,16 +96,18 @@ class RayBackend:
             "(it asks for a token: `ray get-auth-token` prints it)"
         ]
 
-    def run(self, source: PackSource, job: Job, listen: Listener, stop: threading.Event) -> None:
+    def run(self, source: PackSource, job: Job, listen: Broadcast, stop: threading.Event) -> None:
         if self._joined:
+            listen(Preparing("checking the nodes of the cluster, and sending them the data"))
             check_nodes(job)
             self._bundles = send_data(job)
+            listen(Preparing(""))
         scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(open_folder(job.folder), job.run)
         metrics = StudyMetrics(job)
         searcher = PackSearcher(source, stop)
-        heard = all_of(metrics.hear, listen)
-        callbacks = TuneCallbacks(searcher, job, heard, metrics, stop, stop_file)
+        listen.subscribe(metrics.hear)
+        callbacks = TuneCallbacks(searcher, job, listen, metrics, stop, stop_file)
         tuner = tune.Tuner(
             tune.with_resources(trainable(job, self._bundles), self._share),
             tune_config=tune.TuneConfig(

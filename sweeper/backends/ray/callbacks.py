@@ -102,7 +102,7 @@ class TuneCallbacks(tune.Callback):
         self._training.add(trial.trial_id)
         if not self._stop.is_set():
             for spec in self._specs(trial):
-                self._listen(Started(spec))
+                self._listen(Started(spec, len(self._specs(trial))))
 
     def on_trial_result(
         self,
@@ -156,6 +156,7 @@ class TuneCallbacks(tune.Callback):
         self._training.discard(trial.trial_id)
         pack = self._searcher.packs.pop(trial.trial_id)
         self._listen(give_up(pack, self._job, _reason(trial)))
+        self._ended.append(trial)
 
     def _specs(self, trial: Trial) -> tuple[TrialSpec, ...]:
         """Return the plan's own specs: listeners keep them, and copies would add up."""

@@ -17,6 +17,8 @@ from ray.util.metrics import Gauge
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.storage import open_folder
 from sweeper.messages import (
+    TRAINING,
+    WAITING,
     Asked,
     Ended,
     Event,
@@ -45,7 +47,6 @@ STUDY_GAUGES = {"sweeper_trials": "Trials of a study by status"}
 TRIAL_TAGS = ("study", "dataset", "trial", "trial_id")
 STUDY_TAGS = ("study", "status")
 
-TRAINING, WAITING = "training", "waiting"
 STATUSES = (WAITING, TRAINING, *(status.value for status in Status))
 
 EXPORT_SECONDS = 1.0
@@ -82,7 +83,7 @@ class StudyMetrics:
                 self._statuses[spec.trial_id] = Status.FAILED
             case PackFailed(specs=specs) | WorkerLost(specs=specs):
                 for spec in specs:
-                    if self._statuses[spec.trial_id] == TRAINING:  # the others have ended
+                    if self._statuses.get(spec.trial_id) == TRAINING:  # the others have ended
                         self._statuses[spec.trial_id] = WAITING
 
     def counts(self) -> Counter[str]:

@@ -17,12 +17,10 @@ from sweeper.backends.ray.private import setproctitle
 from sweeper.backends.ray.searcher import pack_of
 from sweeper.ledger.stop_file import StopFile
 from sweeper.ledger.storage import open_folder
-from sweeper.messages import Job, Outcome, Progress
+from sweeper.messages import REPORT_SECONDS, Job, Outcome, Progress
 from sweeper.worker.worker import Reporter, run_pack
 from trainer.spec import TrialSpec
 from trainer.training.loop import Interrupted
-
-REPORT_SECONDS = 1.0
 
 
 def trainable(job: Job, bundles: Mapping[str, Bundle]) -> Any:
