@@ -73,7 +73,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Proposed:
     """These trials are to be trained."""
 
     specs: tuple[TrialSpec, ...]
@@ -147,7 +147,7 @@ class Noted:
 
 
 Event: TypeAlias = (
-    Asked | Started | Progressed | Ended | Failed | PackFailed | WorkerLost | Preparing | Noted
+    Proposed | Started | Progressed | Ended | Failed | PackFailed | WorkerLost | Preparing | Noted
 )
 
 Listener: TypeAlias = Callable[[Event], None]

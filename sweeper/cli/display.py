@@ -19,7 +19,6 @@ from sweeper.ledger.units import roughly
 from sweeper.messages import (
     TRAINING,
     WAITING,
-    Asked,
     Ended,
     Event,
     Failed,
@@ -29,6 +28,7 @@ from sweeper.messages import (
     Preparing,
     Progress,
     Progressed,
+    Proposed,
     Started,
     WorkerLost,
 )
@@ -97,32 +97,32 @@ class Display:
         """Print a line."""
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Show what happened."""
         match event:
-            case Asked():
-                self._hear_asked(event)
+            case Proposed():
+                self._on_proposed(event)
             case Started(spec=spec, pack_size=pack_size):
-                self._hear_started(spec, pack_size)
+                self._on_started(spec, pack_size)
             case Progressed(spec=spec, progress=progress):
-                self._hear_progress(spec, progress)
+                self._on_progress(spec, progress)
             case Ended(spec=spec, outcome=outcome):
-                self._hear_ended(spec, outcome)
+                self._on_ended(spec, outcome)
             case Failed(spec=spec, error=error):
                 self._end(spec, FAILED)
                 self._failed += 1
                 self.note(f"{self._name(spec)} failed: {error}")
             case PackFailed(specs=specs, error=error):
-                self._hear_lost(specs)
+                self._on_worker_lost(specs)
                 self.note(f"a pack of {len(specs)} trials failed, each is tried alone: {error}")
             case WorkerLost(specs=specs):
-                self._hear_lost(specs)
+                self._on_worker_lost(specs)
             case Preparing(text=text):
                 self._show_live(self._console.status(text) if text else None)
             case Noted(text=text):
                 self.note(text)
 
-    def _hear_asked(self, asked: Asked) -> None:
+    def _on_proposed(self, proposed: Proposed) -> None:
         if not self._asked:
             self._began = self._last_line = time.monotonic()
             self._show_live(
@@ -133,12 +133,12 @@ class Display:
                     transient=True,
                 )
             )
-        self._asked += len(asked.specs)
-        self._steps_waiting += sum(spec.steps for spec in asked.specs)
-        self._later, self._steps_later = asked.later, asked.later_steps
-        self._datasets |= {spec.dataset for spec in asked.specs}
+        self._asked += len(proposed.specs)
+        self._steps_waiting += sum(spec.steps for spec in proposed.specs)
+        self._later, self._steps_later = proposed.later, proposed.later_steps
+        self._datasets |= {spec.dataset for spec in proposed.specs}
 
-    def _hear_started(self, spec: TrialSpec, pack_size: int) -> None:
+    def _on_started(self, spec: TrialSpec, pack_size: int) -> None:
         if spec.trial_id in self._ended:  # as one may have, before its pack failed
             return
         if spec.trial_id not in self._begun:
@@ -147,7 +147,7 @@ class Display:
         packs = sum(1 / trial.pack_size for trial in self._begun.values())
         self._most_packs = max(self._most_packs, packs)
 
-    def _hear_progress(self, spec: TrialSpec, progress: Progress) -> None:
+    def _on_progress(self, spec: TrialSpec, progress: Progress) -> None:
         trial, now = self._begun.get(spec.trial_id), time.monotonic()
         if trial is None:  # begun just as the run was asked to stop
             return
@@ -160,7 +160,7 @@ class Display:
             self._last_line = now
             self._print_line(self._summary())
 
-    def _hear_ended(self, spec: TrialSpec, outcome: Outcome) -> None:
+    def _on_ended(self, spec: TrialSpec, outcome: Outcome) -> None:
         if spec.trial_id in self._ended:
             return  # its pack was tried again because of another
         line = self._end(spec, outcome.status)
@@ -181,7 +181,7 @@ class Display:
         self._last_ended.append(line)
         return line
 
-    def _hear_lost(self, specs: Sequence[TrialSpec]) -> None:
+    def _on_worker_lost(self, specs: Sequence[TrialSpec]) -> None:
         for spec in specs:
             if spec.trial_id in self._begun:
                 self._begun[spec.trial_id] = _Trial(spec, _line(spec, WAITING))

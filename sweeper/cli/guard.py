@@ -26,7 +26,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _refuse(str(error))
         except OSError as error:
             # Nothing is half-written: every file is written whole or not at all.
-            _refuse(in_words(error))
+            _refuse(describe_os_error(error))
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -34,7 +34,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def in_words(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """Write what the system refused, and of which file."""
     where = f": {error.filename}" if error.filename else ""
     return f"{error.strerror or error}{where}"

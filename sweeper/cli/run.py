@@ -14,7 +14,7 @@ from rich.console import Console
 from sweeper.cli.data import load_or_fetch
 from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
-from sweeper.cli.guard import guarded, in_words
+from sweeper.cli.guard import describe_os_error, guarded
 from sweeper.cli.main import EXIT_FAILED, typed_command
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
@@ -95,7 +95,7 @@ def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOption
     ledger, tally = Ledger(folder_of(plan, options)), Tally()
     try:
         with display.showing():
-            summary = run_study(plan, options, Broadcast(tally.hear, display.hear))
+            summary = run_study(plan, options, Broadcast(tally.on_event, display.on_event))
         if summary.outcome == INTERRUPTED:
             display.note(_how_to_go_on(ledger, options, "the others' state is saved"))
             raise typer.Exit(EXIT_INTERRUPTED)
@@ -108,8 +108,8 @@ def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOption
         if not tally.trained and not tally.failed:
             raise  # refused before anything was trained
         display.note(
-            f"error: {in_words(error)}; what the ledger has is safe: mend that and run the same "
-            f"command again:\n  {options.command}"
+            f"error: {describe_os_error(error)}; what the ledger has is safe: mend that and run "
+            f"the same command again:\n  {options.command}"
         )
         raise typer.Exit(EXIT_FAILED) from None
 

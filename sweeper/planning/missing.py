@@ -44,12 +44,12 @@ def missing_trials(plan: Plan, ledger: Ledger) -> Work:
     """
     ledger.check_is_study()
     if not ledger.exists:
-        return work_given(plan, {})
+        return remaining_work(plan, {})
     _check_same_question(plan, ledger)
-    return work_given(plan, ledger.ended())
+    return remaining_work(plan, ledger.ended())
 
 
-def work_given(plan: Plan, rows: Rows) -> Work:
+def remaining_work(plan: Plan, rows: Rows) -> Work:
     """Return what there is to train, given how trials ended."""
     proposal = plan.propose(rows)
     missing = [

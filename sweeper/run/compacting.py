@@ -27,7 +27,7 @@ class Compacting:
         self._listen = listen
         self._finished = 0
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Count trials that ended, and compact now and then."""
         if not isinstance(event, Ended):
             return

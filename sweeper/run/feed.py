@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import (
-    Asked,
     Ended,
     Event,
     Failed,
@@ -15,8 +14,9 @@ from sweeper.messages import (
     Noted,
     Pack,
     PackFailed,
+    Proposed,
 )
-from sweeper.planning.missing import work_given
+from sweeper.planning.missing import remaining_work
 from sweeper.planning.packs import form_packs
 from sweeper.run.record import RunRecord
 from sweeper.studies.base import Plan, Proposal, longest_first
@@ -74,14 +74,14 @@ class Feed:
 
     @property
     def exhausted(self) -> bool:
-        if self._queue or self._alone:
+        if self._queue or self._alone or self._stale:
             return False
         if not self._in_training:
             return True  # and so no row can come that something waits for
         may_fail_together = any(len(pack.specs) > 1 for pack in self._in_training.values())
         return not self._proposal.later and not may_fail_together
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in what became of a trial."""
         match event:
             case Ended(spec=spec) | Failed(spec=spec):
@@ -97,7 +97,7 @@ class Feed:
 
     def _propose(self) -> None:
         try:
-            work = work_given(self._plan, self._ledger.ended(self._ended))
+            work = remaining_work(self._plan, self._ledger.ended(self._ended))
         except OSError as error:
             if not self._in_training:
                 raise
@@ -112,7 +112,7 @@ class Feed:
         self._proposed.update(spec.trial_id for spec in new)
         self._enqueue(new)
         later = work.proposal.later
-        self._listen(Asked(tuple(new), len(later), sum(trial.like.steps for trial in later)))
+        self._listen(Proposed(tuple(new), len(later), sum(trial.like.steps for trial in later)))
         try:
             self._record.ask(work)
         except OSError as error:  # it is written again when something else is asked for

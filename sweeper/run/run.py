@@ -89,7 +89,7 @@ class _Run:
         try:
             feed, job = self.prepare(backend)
             compacting = Compacting(self.ledger, self.events)
-            for listener in (self.tally.hear, feed.hear, compacting.hear):
+            for listener in (self.tally.on_event, feed.on_event, compacting.on_event):
                 self.events.subscribe(listener)
             backend.run(feed, job, self.events, interruption.stop)
         except KeyboardInterrupt:

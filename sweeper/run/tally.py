@@ -18,7 +18,7 @@ class Tally:
         """How many trials have a result."""
         return len(self._ended)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in what became of a trial."""
         match event:
             case Ended(spec=spec, outcome=outcome) if spec.trial_id not in self._ended:

@@ -250,7 +250,7 @@ def _finish(ledger: Ledger, count: int) -> list[Any]:
     events: list[Any] = []
     compacting = Compacting(ledger, events.append)
     for seed in range(count):
-        compacting.hear(Ended(make_record(seed).spec, Outcome("feasible", 3, 2.2, 1.0)))
+        compacting.on_event(Ended(make_record(seed).spec, Outcome("feasible", 3, 2.2, 1.0)))
     return events
 
 

@@ -13,7 +13,7 @@ from processes import processes_of
 from study import as_it_was, here, kill_all, start, starts_ray, sweeper, wait_for
 
 from sweeper.ledger.ledger import Ledger
-from sweeper.messages import Asked, Ended, Event, Started
+from sweeper.messages import Ended, Event, Proposed, Started
 from sweeper.options import RunOptions
 from sweeper.planning.missing import missing_trials
 from sweeper.run.run import run_study
@@ -162,7 +162,7 @@ def test_the_first_gated_trial_begins_before_the_last_baseline_ends(tmp_path: Pa
     asked = [
         (len(event.specs), event.later)
         for event in events
-        if isinstance(event, Asked) and event.specs
+        if isinstance(event, Proposed) and event.specs
     ]
     assert asked == [(3, 3), (1, 2), (1, 1), (1, 0)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.record import TrialRecord
-from sweeper.messages import Asked, Ended, Event, Failed, Outcome, Pack, PackFailed
+from sweeper.messages import Ended, Event, Failed, Noted, Outcome, Pack, PackFailed, Proposed
 from sweeper.options import RunOptions
 from sweeper.run.feed import Feed
 from sweeper.run.record import RunRecord
@@ -20,6 +20,7 @@ from sweeper.studies import compression, pareto
 from sweeper.studies.base import Plan
 from sweeper.studies.setup import TrainingOptions
 from trainer import Status, TrialResult, TrialSpec, data
+from trainer.files import LocalFolder
 
 TRAINING = TrainingOptions(layers="16", steps=400)
 
@@ -27,11 +28,13 @@ TRAINING = TrainingOptions(layers="16", steps=400)
 class Run:
     """A feed, its ledger, and what its listener heard; ends trials as a backend would."""
 
-    def __init__(self, plan: Plan, folder: Path, most: int = 1, workers: int = 1) -> None:
+    def __init__(self, plan: Plan, folder: Path, max_pack: int = 1, workers: int = 1) -> None:
         self.ledger = Ledger(folder)
         self.events: list[Event] = []
         record = RunRecord(self.ledger, plan, RunOptions())
-        self.feed = Feed(plan, self.ledger, record, self.events.append, most=most, workers=workers)
+        self.feed = Feed(
+            plan, self.ledger, record, self.events.append, max_pack=max_pack, workers=workers
+        )
 
     def all_now(self) -> list[Pack]:
         """Return all packs that can be named at this moment."""
@@ -41,7 +44,7 @@ class Run:
         return packs
 
     def end(self, spec: TrialSpec, **changes: Any) -> None:
-        """Record a result of a trial, and tell the feed."""
+        """Record a result of a trial, and the feed hears of it."""
         fields: dict[str, Any] = {
             "status": Status.FEASIBLE, "open_gates": 2, "gate_l1": 2.0, "train_sse": 2.5,
             "test_sse_sampled": 2.6, "test_sse_mean": 2.4, "constraint_ma": 0.0, "multiplier": 0.7,
@@ -50,12 +53,12 @@ class Run:
         }  # fmt: skip
         result = TrialResult(**fields | changes)
         self._record(spec, result)
-        self.feed.hear(Ended(spec, Outcome(str(result.status), 2, 2.6, 1.0)))
+        self.feed.on_event(Ended(spec, Outcome(str(result.status), 2, 2.6, 1.0)))
 
     def fail(self, spec: TrialSpec) -> None:
-        """Record the failure of a trial, and tell the feed."""
+        """Record the failure of a trial, and the feed hears of it."""
         self._record(spec, TrialResult.of_failure("OSError: no", "cpu"))
-        self.feed.hear(Failed(spec, "OSError: no"))
+        self.feed.on_event(Failed(spec, "OSError: no"))
 
     def _record(self, spec: TrialSpec, result: TrialResult) -> None:
         moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -68,7 +71,7 @@ class Run:
 
     def asked(self) -> list[tuple[int, int]]:
         """Return how many trials were asked for each time, and how many might follow."""
-        return [(len(each.specs), each.later) for each in self.events if isinstance(each, Asked)]
+        return [(len(each.specs), each.later) for each in self.events if isinstance(each, Proposed)]
 
 
 StartRun = Callable[..., Run]
@@ -166,13 +169,13 @@ def test_nothing_follows_from_a_trial_that_diverged(pairs: StartRun) -> None:
 
 def test_the_trials_of_a_pack_that_failed_are_given_again_alone(sweep: StartRun) -> None:
     """But for one that had ended before; and none a third time."""
-    run = sweep(most=3)
+    run = sweep(max_pack=3)
     (pack,) = run.all_now()
     assert len(pack.specs) == 3
     assert not run.feed.exhausted  # it may fail
     ended, *others = pack.specs
     run.end(ended)
-    run.feed.hear(PackFailed(pack.specs, "OSError: no"))
+    run.feed.on_event(PackFailed(pack.specs, "OSError: no"))
     assert not run.feed.exhausted
     alone = run.all_now()
     assert [each.specs for each in alone] == [(spec,) for spec in others]
@@ -183,13 +186,13 @@ def test_the_trials_of_a_pack_that_failed_are_given_again_alone(sweep: StartRun)
 
 
 def test_a_trial_given_again_alone_keeps_its_parent(pairs: StartRun) -> None:
-    run = pairs(most=2)
+    run = pairs(max_pack=2)
     (baselines,) = run.all_now()
     for number, baseline in enumerate(baselines.specs):
         run.end(baseline, train_sse=2.0 + number)
     (pack,) = run.all_now()
     assert len(pack.specs) == len(pack.parents) == 2
-    run.feed.hear(PackFailed(pack.specs, "OSError: no"))
+    run.feed.on_event(PackFailed(pack.specs, "OSError: no"))
     alone = run.all_now()
     assert [len(each.specs) for each in alone] == [1, 1]
     parents = {name: parent for each in alone for name, parent in each.parents.items()}
@@ -211,3 +214,61 @@ def test_the_manifest_names_what_is_asked_for_and_counts_what_waits(
         run.end(baseline)
         run.all_now()
         assert manifest() == expected
+
+
+def test_the_trials_that_follow_a_pack_are_of_one_pack(tmp_path: Path) -> None:
+    """They are proposed when the last trial of the pack has ended, whoever asks before."""
+    options = compression.CompressionOptions(sizes="2..9")
+    run = Run(compression.plan(options, TRAINING, data.load), tmp_path, max_pack=4, workers=2)
+    baselines = run.all_now()
+    assert [len(pack.specs) for pack in baselines] == [4, 4]
+    for pack in baselines:
+        for number, spec in enumerate(pack.specs):
+            run.end(spec, train_sse=1.0 + number)
+            followers = run.all_now()
+            assert bool(followers) == (spec == pack.specs[-1])
+        assert [len(pack.specs) for pack in followers] == [4]
+
+
+def test_a_plan_is_asked_again_only_when_a_trial_ends_that_something_waits_for(
+    pairs: StartRun,
+) -> None:
+    run = pairs()
+    for baseline in _specs(run.all_now()):
+        run.end(baseline)
+    followers = _specs(run.all_now())
+    proposals = len(run.asked())
+    run.end(followers[0])
+    assert run.all_now() == []
+    assert len(run.asked()) == proposals
+
+
+def test_a_ledger_that_cannot_be_read_is_read_again_at_the_next_end(
+    pairs: StartRun, tmp_path: Path
+) -> None:
+    run = pairs()
+    one, other = _specs(run.all_now())
+    run.end(one)
+    rows = tmp_path / "trials"
+    rows.rename(tmp_path / "away")
+    rows.touch()  # a file in the folder's place
+    assert run.all_now() == []
+    assert not run.feed.exhausted
+    (noted,) = (event for event in run.events if isinstance(event, Noted))
+    assert "cannot be read now" in noted.text
+    rows.unlink()
+    (tmp_path / "away").rename(rows)
+    run.end(other)
+    assert len(run.all_now()) == 2
+
+
+def test_a_row_that_the_folders_listing_lacks_is_read_by_its_name(
+    pairs: StartRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network mount, whose listings are a while behind."""
+    run = pairs()
+    baselines = _specs(run.all_now())
+    monkeypatch.setattr(LocalFolder, "names", lambda folder: [])
+    for baseline in baselines:
+        run.end(baseline)
+        assert len(run.all_now()) == 1

@@ -17,7 +17,7 @@ PROGRAM = """
 import io, json, sys
 from rich.console import Console
 from sweeper.cli.display import Display
-from sweeper.messages import Asked, Job
+from sweeper.messages import Proposed, Job
 from sweeper.options import RunOptions
 from sweeper.run.run import run_study
 from sweeper.studies.pareto import ParetoOptions, plan
@@ -34,13 +34,13 @@ metrics = None
 
 def listen(event):
     global metrics
-    display.hear(event)
-    if metrics is None and isinstance(event, Asked):  # Ray, which this imports, has started
+    display.on_event(event)
+    if metrics is None and isinstance(event, Proposed):  # Ray, which this imports, has started
         from sweeper.backends.ray.metrics import StudyMetrics
         metrics = StudyMetrics(Job(study="pareto", folder=folder, datasets={}, options=options))
     if metrics is None:
         return
-    metrics.hear(event)
+    metrics.on_event(event)
     console.file = io.StringIO()
     console.print(display.render())
     heard = {"event": type(event).__name__, "counts": metrics.counts()}

@@ -106,7 +106,7 @@ class RayBackend:
         stop_file = StopFile(open_folder(job.folder), job.run)
         metrics = StudyMetrics(job)
         searcher = PackSearcher(source, stop)
-        listen.subscribe(metrics.hear)
+        listen.subscribe(metrics.on_event)
         callbacks = TuneCallbacks(searcher, job, listen, metrics, stop, stop_file)
         tuner = tune.Tuner(
             tune.with_resources(trainable(job, self._bundles), self._share),

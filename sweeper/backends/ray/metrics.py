@@ -19,13 +19,13 @@ from sweeper.ledger.storage import open_folder
 from sweeper.messages import (
     TRAINING,
     WAITING,
-    Asked,
     Ended,
     Event,
     Failed,
     Job,
     PackFailed,
     Progress,
+    Proposed,
     Started,
     WorkerLost,
 )
@@ -70,10 +70,10 @@ class StudyMetrics:
         self._statuses = {trial_id: row.status for trial_id, row in rows.items()}
         self._next_export = 0.0
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in what became of trials."""
         match event:
-            case Asked(specs=specs):
+            case Proposed(specs=specs):
                 self._statuses.update((spec.trial_id, WAITING) for spec in specs)
             case Started(spec=spec):
                 self._statuses[spec.trial_id] = TRAINING
