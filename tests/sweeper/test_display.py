@@ -58,7 +58,7 @@ def test_plain_output_is_a_line_per_ended_trial() -> None:
     display, console = _display()
     tally = Tally()
     events = [
-        Asked((ONE, OTHER), later=0),
+        Asked((ONE, OTHER), later=0, later_steps=0),
         Started(ONE),
         Progressed(ONE, Progress(500, 1.2, 9, 0.8)),
         Ended(ONE, FEASIBLE),
@@ -79,7 +79,7 @@ def test_a_terminal_shows_a_table_that_fits_with_the_trials_in_training() -> Non
     display, console = _display(force_terminal=True)
     specs = [_spec(0.1 * number) for number in range(1, 31)]
     with display.showing():
-        display.hear(Asked(tuple(specs), later=0))
+        display.hear(Asked(tuple(specs), later=0, later_steps=0))
         for spec in specs[:20]:
             display.hear(Started(spec))
             display.hear(Ended(spec, Outcome("infeasible", None, 1.3, 1.0)))
@@ -100,7 +100,7 @@ def test_eta_uses_the_steps_of_this_run_alone(monkeypatch: pytest.MonkeyPatch) -
     moment = 0.0
     monkeypatch.setattr(display_module.time, "monotonic", lambda: moment)
     display, _ = _display()
-    display.hear(Asked((ONE, OTHER), later=0))
+    display.hear(Asked((ONE, OTHER), later=0, later_steps=0))
     display.hear(Started(ONE))
     display.hear(Progressed(ONE, Progress(600, 1.0, 9, 1.0)))  # continued from a checkpoint
     assert display.remaining() is None
@@ -111,10 +111,10 @@ def test_eta_uses_the_steps_of_this_run_alone(monkeypatch: pytest.MonkeyPatch) -
 
 def test_trials_that_may_follow_count_as_waiting() -> None:
     display, console = _display()
-    display.hear(Asked((ONE,), later=1))
+    display.hear(Asked((ONE,), later=1, later_steps=0))
     display.hear(Started(ONE))
     display.hear(Ended(ONE, FEASIBLE))
-    display.hear(Asked((OTHER,), later=0))
+    display.hear(Asked((OTHER,), later=0, later_steps=0))
     display.hear(Started(OTHER))
     display.hear(Ended(OTHER, FEASIBLE))
     assert [line[:5] for line in _text(console).splitlines()] == ["[1/2]", "[2/2]"]
@@ -127,7 +127,7 @@ def test_a_trial_that_lost_its_worker_is_shown_as_waiting(event: Any) -> None:
     """Its pack may have ended one of its trials before, which stays as it ended."""
     display, console = _display(force_terminal=True)
     with display.showing():
-        display.hear(Asked((ONE, OTHER), later=0))
+        display.hear(Asked((ONE, OTHER), later=0, later_steps=0))
         for spec in (ONE, OTHER):
             display.hear(Started(spec))
         display.hear(Progressed(ONE, Progress(400, 2.5, 11, 2.0)))
@@ -145,7 +145,7 @@ def test_a_trial_that_ends_twice_is_counted_once() -> None:
     """As in a pack that is tried again because of another of its trials."""
     display, console = _display()
     tally = Tally()
-    for event in (Asked((ONE, OTHER), later=0), Started(ONE), Ended(ONE, FEASIBLE)):
+    for event in (Asked((ONE, OTHER), later=0, later_steps=0), Started(ONE), Ended(ONE, FEASIBLE)):
         display.hear(event)
         tally.hear(event)
     for event in (Started(ONE), Ended(ONE, FEASIBLE)):
@@ -158,7 +158,12 @@ def test_a_trial_that_ends_twice_is_counted_once() -> None:
 def test_a_quiet_display_shows_notes_alone() -> None:
     console = Console(file=io.StringIO(), width=100)
     display = Display(console, quiet=True)
-    for event in (Asked((ONE,), later=0), Started(ONE), Ended(ONE, FEASIBLE), Noted("a note")):
+    for event in (
+        Asked((ONE,), later=0, later_steps=0),
+        Started(ONE),
+        Ended(ONE, FEASIBLE),
+        Noted("a note"),
+    ):
         display.hear(event)
     assert _text(console) == "a note\n"
 
@@ -166,7 +171,7 @@ def test_a_quiet_display_shows_notes_alone() -> None:
 def test_progress_of_a_trial_begun_while_the_run_stops_is_passed_over() -> None:
     """Its start was not announced, since nobody is to see new trials begin then."""
     display, console = _display()
-    display.hear(Asked((ONE,), later=0))
+    display.hear(Asked((ONE,), later=0, later_steps=0))
     display.hear(Progressed(ONE, Progress(100, 2.5, 11, 2.0)))
     assert _text(console) == ""
     assert display.remaining() is None

@@ -31,7 +31,9 @@ class Run:
         self.ledger = Ledger(folder)
         self.events: list[Event] = []
         record = RunRecord(self.ledger, plan, RunOptions())
-        self.feed = Feed(plan, self.ledger, record, self.events.append, most=most, workers=workers)
+        self.feed = Feed(
+            plan, self.ledger, record, self.events.append, max_pack=most, workers=workers
+        )
 
     def all_now(self) -> list[Pack]:
         """Return all packs that can be named at this moment."""
@@ -94,7 +96,6 @@ def _specs(packs: list[Pack]) -> list[TrialSpec]:
 
 def test_each_trial_is_given_once(sweep: StartRun) -> None:
     run = sweep()
-    assert not run.feed.exhausted
     packs = run.all_now()
     assert [[spec.tau for spec in pack.specs] for pack in packs] == [[2.0], [3.0], [4.0]]
     assert run.feed.exhausted  # of trials alone nothing comes again, whatever they end with

@@ -17,6 +17,7 @@ from sweeper.backends.ray.searcher import PackSearcher
 from sweeper.ledger.stop_file import StopFile
 from sweeper.messages import (
     Asked,
+    Broadcast,
     Ended,
     Event,
     Job,
@@ -26,7 +27,6 @@ from sweeper.messages import (
     Progressed,
     Started,
     WorkerLost,
-    all_of,
 )
 from sweeper.options import RunOptions
 from trainer.files import LocalFolder
@@ -57,8 +57,8 @@ class _Tune:
         stop = threading.Event()
         searcher = PackSearcher(_Nothing(), stop)
         searcher.packs[self.trial.trial_id] = Pack(specs, {})
-        listen = all_of(self.metrics.hear, self.events.append)
-        listen(Asked(specs, later=0))
+        listen = Broadcast(self.metrics.hear, self.events.append)
+        listen(Asked(specs, later=0, later_steps=0))
         self.callbacks = TuneCallbacks(
             searcher, job, listen, self.metrics, stop, StopFile(LocalFolder(folder), "run")
         )
@@ -119,7 +119,7 @@ def test_what_a_worker_reports_is_heard(tune: _Tune, specs: tuple[TrialSpec, ...
     tune.report("progressed", {one.trial_id: vars(progress)})
     tune.report("ended", {other.trial_id: vars(outcome)})
     assert tune.events[1:] == [
-        Started(one), Started(other), Progressed(one, progress), Ended(other, outcome),
+        Started(one, 2), Started(other, 2), Progressed(one, progress), Ended(other, outcome),
     ]  # fmt: skip
 
 
