@@ -28,6 +28,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def compiler_cache() -> Iterator[None]:
+    """Leave open for the next test where compiled code is kept: whoever compiles first says so."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    yield
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
+
+
 @pytest.fixture
 def precision() -> Iterator[None]:
     """Leave the process, whose precision a test sets, as it was."""
