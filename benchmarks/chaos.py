@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from killed_sweep import KINDS, KilledSweep, Recovery
-from witness import outcome
+from ledger_auditor import outcome
 
 from sweeper.environment import git_commit, hardware
 
@@ -66,14 +66,14 @@ def _options() -> argparse.Namespace:
 
 def _faults(sweep: KilledSweep, truth: dict[tuple[str, str], str]) -> dict[str, int]:
     """Count what must not be."""
-    witness, found = sweep.witness, outcome(sweep.study)
-    witness.look()
-    missing = set(sweep.trials.values()) - witness.seen
+    auditor, found = sweep.auditor, outcome(sweep.study)
+    auditor.check()
+    missing = set(sweep.trials.values()) - auditor.seen
     differing = [key for key in truth.keys() | found.keys() if truth.get(key) != found.get(key)]
     return {
-        "rows lost": len(witness.lost | missing),
-        "duplicates": len(witness.twice),
-        "rows changed": len(witness.changed),
+        "rows lost": len(auditor.lost | missing),
+        "duplicates": len(auditor.twice),
+        "rows changed": len(auditor.changed),
         "differing": len(differing),
     }
 

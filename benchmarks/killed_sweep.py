@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger_auditor import LedgerAuditor
 from processes import processes_of, processes_with, workers_of
-from witness import Witness
 
 from trainer import TrialSpec, data
 
@@ -57,7 +57,7 @@ class KilledSweep:
 
     def __post_init__(self) -> None:
         self.study = self.folder / "study"
-        self.witness = Witness(self.study)
+        self.auditor = LedgerAuditor(self.study)
         self.seeds = 1 + self.kills_left // 10
 
     @property
@@ -72,10 +72,10 @@ class KilledSweep:
         return {f"ray::pareto digits {spec.label}": spec.trial_id for spec in specs}
 
     def run(self) -> None:
-        """Give the command and kill, until there are no kills left and the sweep is complete."""
+        """Run the command and kill it, until no kills are left and the sweep is complete."""
         killed: tuple[str, float] | None = None
-        while self.kills_left or self.witness.seen != set(self.trials.values()):
-            if self.witness.seen == set(self.trials.values()):
+        while self.kills_left or self.auditor.seen != set(self.trials.values()):
+            if self.auditor.seen == set(self.trials.values()):
                 self.seeds += 1
             killed = self._one_run(killed)
 
@@ -148,14 +148,14 @@ class KilledSweep:
         victim = self.random.choice(workers)
         trial = self.trials.get(processes_of(process.pid).get(victim, "").rstrip("\0"))
         self._count("worker")
-        before, failed = self._state(), self.witness.failed.get(str(trial))
+        before, failed = self._state(), self.auditor.failed.get(str(trial))
         _kill(victim)
         killed = time.monotonic()
         if trial is None or self.random.random() < 0.25:
             return
 
         def given_up() -> bool:  # which it is when it has died in each of its attempts
-            return self.witness.failed.get(trial) != failed
+            return self.auditor.failed.get(trial) != failed
 
         again = self._until(process, lambda: self._state(trial) - before or given_up())
         if again and not given_up():
@@ -164,7 +164,7 @@ class KilledSweep:
     def _count(self, kind: str) -> None:
         self.kills[kind] += 1
         self.kills_left -= 1
-        trained = len(self.witness.seen)
+        trained = len(self.auditor.seen)
         print(
             f"kill {self.kills.total():3}  {kind:10}  {trained} of {len(self.trials)} trials",
             flush=True,
@@ -200,7 +200,7 @@ class KilledSweep:
         """Let it run for a while, or until it ends."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and process.poll() is None:
-            self.witness.look()
+            self.auditor.check()
             time.sleep(min(0.2, max(0.0, until - time.monotonic())))
 
     def _until(
@@ -213,18 +213,18 @@ class KilledSweep:
         latest = time.monotonic() + patience
         while not condition():
             if process.poll() is not None:
-                self.witness.look()
+                self.auditor.check()
                 return 0.0
             if time.monotonic() > latest:
                 sys.exit(f"a run is stuck:\n{self._log(process)}")
-            self.witness.look()
+            self.auditor.check()
             time.sleep(0.1)
         return time.monotonic()
 
     def _state(self, trial: str = "*") -> set[str]:
         """List the checkpoints that there are, and the rows."""
         checkpoints = self.study.glob(f"checkpoints/{trial}/*.safetensors")
-        rows = self.witness.seen if trial == "*" else self.witness.seen & {trial}
+        rows = self.auditor.seen if trial == "*" else self.auditor.seen & {trial}
         return {path.name for path in checkpoints} | rows
 
     def _manifest(self) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ledger_auditor import LedgerAuditor, outcome
 from study import starts_ray
-from witness import Witness, outcome
 
 CHAOS = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
 
@@ -40,18 +40,18 @@ def test_the_auditor_notices_a_row_that_is_lost_or_changed(
     fault: str, finished: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(finished, tmp_path / "s")
-    witness = Witness(folder)
-    witness.look()
+    auditor = LedgerAuditor(folder)
+    auditor.check()
     first, second = sorted(folder.glob("trials/*.parquet"))
-    assert witness.seen == {first.stem, second.stem}
+    assert auditor.seen == {first.stem, second.stem}
     if fault == "lost":
         first.unlink()
     else:
         row = pq.read_table(first).replace_schema_metadata(None)
         attempts = row.schema.get_field_index("attempts")
         pq.write_table(row.set_column(attempts, "attempts", pa.array([7])), first)
-    witness.look()
-    assert (witness.lost, witness.changed, witness.twice) == (
+    auditor.check()
+    assert (auditor.lost, auditor.changed, auditor.twice) == (
         ({first.stem}, set(), set()) if fault == "lost" else (set(), {first.stem}, set())
     )
 

@@ -31,7 +31,7 @@ FULL = "No space left on device"
 
 
 def _row_s_room(undisturbed: Path) -> int:
-    """Give the bytes that take a trial's files up to its row, but not the row."""
+    """Return the bytes that take a trial's files up to its row, but not the row."""
     (row, *_) = sorted((undisturbed / "trials").glob("*.parquet"))
     before_it = [("curves", "parquet"), ("models", "safetensors"), ("samples", "npz")]
     sizes = [(undisturbed / at / f"{row.stem}.{end}").stat().st_size for at, end in before_it]

@@ -44,7 +44,7 @@ class Node:
         self.process.wait()
 
     def processes(self) -> dict[int, str]:
-        """Give the command lines of its processes, by their ids."""
+        """Return the command lines of its processes, by their ids."""
         found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdecimal():
@@ -105,7 +105,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def environment(self, node: Node) -> dict[str, str]:
-        """Give the environment of a command that is run on a node."""
+        """Return the environment of a command that is run on a node."""
         ours = {name: value for name, value in os.environ.items() if name != "SWEEPER_DATA"}
         return {
             **ours,

@@ -136,7 +136,7 @@ def test_a_lease_that_nobody_renews_is_taken_over(
 
 
 @pytest.mark.slow
-def test_who_comes_second_on_storage_without_locks_is_told(elsewhere: Folder) -> None:
+def test_a_second_run_is_refused_on_storage_without_locks(elsewhere: Folder) -> None:
     """Two at the same moment: at most one gets it, and the other is told by whom it is held."""
     outcomes: list[str] = []
     done = threading.Event()

@@ -112,7 +112,7 @@ def test_the_words_of_an_exit_and_tracebacks_are_shown() -> None:
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
     ],
 )
-def test_a_death_without_a_word_is_told(work: str, reason: str) -> None:
+def test_a_child_that_dies_by_itself_is_reported(work: str, reason: str) -> None:
     told = "parent.report_to_parent(folder='s')\nparent.report_to_parent(started_at='now')\n"
     code, shown, _ = finish(told + work)
     assert code == 77
@@ -159,7 +159,7 @@ def test_under_nohup_nothing_is_hung_up() -> None:
     assert process.communicate(timeout=60)[0] == "SIGTERM\n"
 
 
-def test_a_signal_that_nobody_handles_is_told() -> None:
+def test_a_death_by_an_unhandled_signal_is_reported() -> None:
     process = begin("print('ready', os.getpid(), flush=True)\nsignal.pause()")
     ready(process)
     process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Watches a study's ledger from outside: what is lost, twice there, or changes."""
+"""Checks a study's ledger from outside: what is lost, there twice, or changed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TIMES = ("seconds", "steps_per_second", "started_at", "finished_at", "attempts")
 """What may differ between two trainings of the same trial."""
 
 
-class Witness:
-    """Sees to it that a finished trial's row, once seen, neither goes nor changes.
+class LedgerAuditor:
+    """Checks that a finished trial's row, once seen, neither goes nor changes.
 
     The row of a trial that failed is none of these: the next run replaces it.
     """
@@ -33,7 +33,7 @@ class Witness:
         """The trials that have finished."""
         return set(self._seen)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Read the ledger as it is at this moment."""
         rows = Ledger(self._folder).rows().to_pylist()
         counts = Counter(row["trial_id"] for row in rows)
