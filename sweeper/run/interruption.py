@@ -64,11 +64,17 @@ class Interruption:
             yield
         finally:
             self._deadline.cancel()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Handle the signals from now on, also if something else, such as Ray, has taken them."""
+        """Handle the signals from now on, also if something else, such as Ray, has taken them.
+
+        Only the main thread can: a run in another one, from Python, is not stopped by signals.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
         for number in self._signals:
             signal.signal(number, self._handle)
 

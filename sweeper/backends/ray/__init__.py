@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.options import RunOptions
+from trainer.errors import UserError
 from trainer.hardware import choose_device
 
 if TYPE_CHECKING:
@@ -47,6 +49,12 @@ def token_path() -> Path:
 
 
 def _set_environment(*, joins: bool) -> None:
+    missing = ENVIRONMENT.keys() - os.environ.keys()
+    if missing and "ray" in sys.modules:
+        raise UserError(
+            "Ray was imported in this process before the run could set what Ray reads at its "
+            "import; let the run import it, or use the backend local"
+        )
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if not joins:
