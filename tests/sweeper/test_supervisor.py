@@ -30,7 +30,7 @@ def on_loss(loss):
     return 77
 def wait_until_heard():
     heard, (signalled, wake) = [], os.pipe()
-    def on_event(number, frame):
+    def hear(number, frame):
         heard.append(signal.Signals(number).name)
         os.write(wake, b".")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
