@@ -10,9 +10,12 @@ import pytest
 from study import here, sweeper
 from typer.testing import CliRunner
 
+from analysis.views import VIEWS
 from sweeper.cli.app import app
 from sweeper.ledger.ledger import Ledger
 from sweeper.studies import STUDIES
+from sweeper.studies.setup import TrainingOptions
+from trainer import data
 
 RUN = ("run", "pareto")
 
@@ -193,8 +196,27 @@ def test_data_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "arguments",
     [[], ["run"], ["data"], ["status"], ["list"], ["report"], *[["run", s] for s in STUDIES]],
+    ids=lambda arguments: " ".join(["sweeper", *arguments]),
 )
 def test_every_command_has_help(arguments: list[str]) -> None:
     ran = CliRunner().invoke(app, [*arguments, "--help"])
     assert ran.exit_code == 0
     assert "Usage:" in ran.stdout
+
+
+REQUIRED = {"trajectory": {"tau": 2.0}, "compare": {"taus": "2,3"}}
+"""What must be said to a study that has no default for it."""
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_has_a_view_and_proposes_the_same_trials_again(name: str) -> None:
+    row = STUDIES[name]
+    assert name in VIEWS
+    options = row.options(**REQUIRED.get(name, {}))
+    plans = [row.plan(options, TrainingOptions(steps=40), data.load) for _ in range(2)]
+    one, other = (plan.propose({}) for plan in plans)
+    assert one.specs
+    assert [spec.trial_id for spec in one.specs] == [spec.trial_id for spec in other.specs]
+    assert [trial.key for trial in one.later] == [trial.key for trial in other.later]
+    assert plans[0].settings == plans[1].settings
+    assert {dataset.name for dataset in plans[0].datasets} == set(plans[0].settings)

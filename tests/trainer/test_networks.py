@@ -7,16 +7,32 @@ import torch
 
 from trainer import UserError
 from trainer.data import DATASETS
-from trainer.networks import NETWORKS
+from trainer.networks import NETWORKS, Architecture, ImageShape, choose_layers
 from trainer.networks.conv import UpsampledConv2d
 from trainer.networks.network import Network
 
+
+def _accepts(row: Architecture, shape: ImageShape) -> bool:
+    try:
+        choose_layers(row, None, shape)
+    except UserError:
+        return False
+    return True
+
+
 TAKES = [
-    (row.name, info.image_shape)
-    for row in NETWORKS.values()
-    for info in DATASETS.values()
-    if row.name == info.architecture or row.name == "dense"
+    (name, shape)
+    for name, row in NETWORKS.items()
+    for shape in sorted({info.image_shape for info in DATASETS.values()})
+    if _accepts(row, shape)
 ]
+"""Every network, with the shape of every data set that it accepts."""
+
+
+def test_every_network_accepts_the_images_of_a_data_set() -> None:
+    assert {name for name, _ in TAKES} == set(NETWORKS)
+    for info in DATASETS.values():
+        assert (info.architecture, info.image_shape) in TAKES
 
 
 @pytest.mark.parametrize(("name", "shape"), TAKES)
