@@ -172,7 +172,11 @@ class Sample:
 def _scrape(sweep: Sweep) -> list[Sample]:
     """Read what the sweep says at Ray's endpoints, which are those that Prometheus would read."""
     samples = []
-    for target in json.loads(sweep.discovery.read_text())[0]["targets"]:
+    try:
+        targets = json.loads(sweep.discovery.read_text())[0]["targets"]
+    except FileNotFoundError:  # Ray writes it anew now and then; callers ask again
+        return []
+    for target in targets:
         try:
             page = urllib.request.urlopen(f"http://{target}/metrics", timeout=10).read().decode()
         except OSError:
