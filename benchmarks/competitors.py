@@ -75,7 +75,7 @@ def by_im2col(trials: Sequence[Trial]) -> Pack:
 
 
 def keep_norms_in_float32(trials: Sequence[Trial]) -> None:
-    """Hand BatchNorm its inputs in float32, under autocast too, as not all of its kernels mix."""
+    """Convert BatchNorm's inputs to float32, under autocast too: not all its kernels mix types."""
     for trial in trials:
         for module in trial.network._vae.modules():
             if isinstance(module, nn.BatchNorm2d):

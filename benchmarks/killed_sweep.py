@@ -197,7 +197,7 @@ class KilledSweep:
         return self.logs[process.pid].read_text(errors="replace")
 
     def _watch(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        """Let it run for a while, or until it ends."""
+        """Wait for a while, or until the run ends."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and process.poll() is None:
             self.auditor.check()

@@ -246,7 +246,7 @@ def full(full_folder: Path, tmp_path: Path) -> Ledger:
 
 
 def _finish(ledger: Ledger, count: int) -> list[Any]:
-    """Let as many trials end; return what the run's listener heard of compacting."""
+    """End as many trials; return what the run's listener heard of compacting."""
     events: list[Any] = []
     compacting = Compacting(ledger, events.append)
     for seed in range(count):

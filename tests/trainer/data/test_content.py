@@ -26,7 +26,7 @@ LABELS = Labels(np.arange(40).reshape(20, 2), np.arange(12).reshape(6, 2), ("x",
 
 @pytest.fixture(autouse=True)
 def afresh():
-    """Let no test open what another opened before."""
+    """Forget what was opened before, so that no test finds what another opened."""
     data._open_once.cache_clear()
 
 
