@@ -31,7 +31,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _USAGE = re.compile(r"(\x1b\[[\d;]*m|\s)*Usage: ")
 _ALIKE = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
 
-CACHES = ("home/.cache/", "home/.config/matplotlib", "home/.ray/")
+CACHES = ["home/.cache", "home/.config", "home/.ray"]
 """Ours, matplotlib's and Ray's: kept for the next run, in the user's own home."""
 
 
@@ -56,10 +56,10 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
         if found_in := _CONTROL.search(text):
             yield "control characters", repr(text[max(0, found_in.start() - 30) :][:60])
     if case.streams in ("files", "terminal") and not case.limits and ran.code is not None:
-        yield from _judge_words(ran)
+        yield from _judge_words(case, ran)
 
 
-def _judge_words(ran: Ran) -> Iterator[Finding]:
+def _judge_words(case: Case, ran: Ran) -> Iterator[Finding]:
     """Judge whether a command said what it should."""
     stderr = ran.stderr.decode(errors="replace")
     everything = stderr + ran.stdout.decode(errors="replace")
@@ -72,7 +72,8 @@ def _judge_words(ran: Ran) -> Iterator[Finding]:
         yield "error line", "exit code 1 without a word"
     if ran.code == 0 and errors:
         yield "error line", f"exit code 0, but: {errors[0]!r}"
-    if ran.code == 0 and "--json" in ran.words and "--help" not in ran.words:
+    alone = case.streams == "files"  # and not beside the warnings, as in a terminal
+    if ran.code == 0 and alone and "--json" in ran.words and "--help" not in ran.words:
         try:
             json.loads(ran.stdout, parse_constant=_refuse_constant)
         except ValueError as error:
@@ -92,18 +93,16 @@ def judge_folder(
     case: Case, folder: Path, before: Mapping[str, Entry], after: Mapping[str, Entry]
 ) -> Iterator[Finding]:
     """Judge what changed in the case's folder: nothing that was there, but in the study."""
-    inside = ["work/studies/s"] if case.study else []
+    inside = ["work", "moved"] if case.folder_gone else ["work/studies/s"]
     named = list(_named(case, folder))
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if old == new or _below(name, inside):
             continue
-        if case.folder_gone and name.split("/")[0] in ("work", "moved"):
-            continue
         new_file_where_it_may_be = old is None and (
-            name.startswith(CACHES) or _below(name, named) or _new_parent(name, named)
+            _below(name, [*CACHES, *named]) or _new_parent(name, named)
         )
-        cached = name.startswith(("home/.cache/", "r/")) and not name.endswith("decoy")
+        cached = _below(name, [*CACHES, "r"])
         if not (new_file_where_it_may_be or cached):
             what = "created" if old is None else "deleted" if new is None else "changed"
             yield OUTSIDE, f"{name} {what}"
@@ -112,7 +111,8 @@ def judge_folder(
             yield SECRETS, f"in {name}"
         if case.umask == 0o077 and entry.kind == "file" and name not in before and entry.mode & 0o77:
             yield "file modes", f"{name} has mode {entry.mode:03o} under umask 077"
-    if not any(command[:1] in (["run"], ["report"]) for command in case.commands):
+    looks = not any(command[:1] in (["run"], ["report"]) for command in case.commands)
+    if looks and not case.folder_gone:
         changed = [name for name in before.keys() | after.keys()
                    if before.get(name) != after.get(name) and _below(name, inside)]  # fmt: skip
         if changed:
