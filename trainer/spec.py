@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ from trainer.errors import UserError
 
 MAX_UNITS = 2**16
 """A layer, width or batch above this is taken for a mistake."""
+
+TRIAL_ID = re.compile("[0-9a-f]{16}")
+"""What the id of a trial looks like."""
 
 PACK_KEY = ("dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size")
 """The fields that trials must have in common to be trained together."""

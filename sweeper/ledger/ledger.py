@@ -29,7 +29,8 @@ from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
-from trainer.files import UNFINISHED, Folder, LocalFolder
+from trainer.files import UNFINISHED, Folder
+from trainer.local_folder import LocalFolder
 from trainer.verdict import Status
 
 VOLUME = 500
@@ -58,6 +59,7 @@ class Ledger:
         self.samples = self.folder.folder("samples")
         self.checkpoints = self.folder.folder("checkpoints")
         self.report = self.folder.folder("report")
+        self.damaged_files = self.folder.folder("damaged")
         self._volumes = Volumes(self.trials, self.curves)
         self._rows = Rows(self.trials, self._volumes)
 
@@ -132,10 +134,18 @@ class Ledger:
 
         Returns:
             `damaged()`, as it was.
+
+        Raises:
+            OSError: if there is something that leads outside the folder, or blocks whoever reads
+                it, where the study has its files.
         """
+        for folder in (self.trials, self.curves, self.models, self.samples, self.damaged_files):
+            folder.check()
+        for folder in (self.checkpoints, self.report):
+            folder.check(folders=True)
         damaged = self.damaged()
         for name in set(self._volumes.names()) & set(damaged):
-            self.folder.folder("damaged").write(name, self.trials.read(name))
+            self.damaged_files.write(name, self.trials.read(name))
             self.trials.remove(name)
         self._volumes.remove_unfinished()
         for folder in (self.folder, self.trials, self.curves, self.models, self.samples):

@@ -18,7 +18,7 @@ from sweeper.ledger.attempts import ATTEMPT
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.ledger import Ledger
 from trainer.files import Folder
-from trainer.spec import TrialSpec
+from trainer.spec import TRIAL_ID, TrialSpec
 from trainer.training.checkpoint_names import newest_first, step_of
 
 
@@ -53,7 +53,8 @@ def read_unfinished(ledger: Ledger) -> list[Unfinished]:
 
     Trials that end meanwhile, and take their checkpoints with them, are left out.
     """
-    found = (_read(ledger.checkpoints.folder(name)) for name in ledger.checkpoints.names())
+    names = filter(TRIAL_ID.fullmatch, ledger.checkpoints.names())
+    found = (_read(ledger.checkpoints.folder(name)) for name in names)
     return sorted(filter(None, found), key=lambda trial: (trial.began, trial.trial_id))
 
 
@@ -65,7 +66,7 @@ def _read(folder: Folder) -> Unfinished | None:
         point = _last_point(folder.read(checkpoints[0])) if checkpoints else None
         spec = TrialSpec.from_json(attempt["spec"]) if "spec" in attempt else None
         began, attempts = datetime.fromisoformat(attempt["started_at"]), int(attempt["number"])
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):  # damaged; a worker that goes on with it says so
         return None

@@ -30,7 +30,8 @@ from trainer.data.base import content_sha256
 from trainer.data.cache.by_content import content_folder
 from trainer.data.cache.note import earlier_conversion
 from trainer.errors import UserError
-from trainer.files import LocalFolder, cache_folder
+from trainer.files import cache_folder
+from trainer.local_folder import LocalFolder
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
