@@ -253,7 +253,8 @@ def test_in_a_terminal_it_writes_and_ctrl_c_reaches_it() -> None:
     os.write(ours, b"\x03")
     wait_for(lambda: b"^C" in os.read(ours, 100))
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[0] == "SIGINT SIGTERM\n"
+    # In any order: both may be pending by the time that the child comes to it.
+    assert sorted(process.communicate(timeout=60)[0].split()) == ["SIGINT", "SIGTERM"]
     os.close(ours)
     os.close(theirs)
 
