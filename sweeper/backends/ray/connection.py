@@ -45,7 +45,7 @@ def start(folder: TemporaryFolder, device: str, workers: int | None) -> str | No
                 num_gpus=0 if device == "cpu" else None,
                 include_dashboard=True,
                 object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(folder.path),
+                _temp_dir=str(folder.ray),
                 **_quiet(),
             )
     except Exception as error:  # Ray raises that very class when it starts too slowly

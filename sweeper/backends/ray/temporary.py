@@ -21,8 +21,8 @@ LOCK = "in-use"
 
 SOCKET_BYTES = 107
 """How long the path of a socket may be."""
-LONGEST_SOCKET = "/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_MetricsHead"
-"""Of those that Ray makes below its temporary folder."""
+LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_MetricsHead"
+"""Of those that Ray makes below a run's temporary folder."""
 
 _NAME = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
 
@@ -56,8 +56,13 @@ class TemporaryFolder:
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
                 if os.path.samestat(lock.stat(), os.fstat(self._lock)):
                     break
-        for part in (self.scratch, self.tune):
+        for part in (self.ray, self.scratch, self.tune):
             part.mkdir()
+
+    @property
+    def ray(self) -> Path:
+        """What Ray takes for its own: it lets everybody write there, if they get there."""
+        return self.path / "ray"
 
     @property
     def scratch(self) -> Path:
@@ -72,7 +77,7 @@ class TemporaryFolder:
     @property
     def logs(self) -> Path:
         """The logs of the Ray that the run has started."""
-        return self.path / "session_latest" / "logs"
+        return self.ray / "session_latest" / "logs"
 
     def close(self, *, keep: bool) -> None:
         """Remove the folder, or leave it to be read, until the next run removes it."""
