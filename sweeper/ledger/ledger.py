@@ -23,15 +23,26 @@ from sweeper.ledger import lock
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.integrity import decode, encode
-from sweeper.ledger.manifest import MANIFEST, read_manifest, write_manifest
+from sweeper.ledger.manifest import (
+    MANIFEST,
+    DamagedManifestError,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from sweeper.ledger.rebuild import rebuild_manifest
 from sweeper.ledger.record import TrialRecord
 from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
-from trainer.files import UNFINISHED, Folder
+from trainer.files import UNFINISHED, Folder, content_name
 from trainer.local_folder import LocalFolder
+from trainer.spec import TRIAL_ID
 from trainer.verdict import Status
+
+PARTS = {"trials", "curves", "models", "samples", "checkpoints", "report", "damaged"}
+"""The folders in a study's folder."""
 
 VOLUME = 500
 """Trials in a volume: few files for many trials, and little to write at a time."""
@@ -59,26 +70,60 @@ class Ledger:
         self.samples = self.folder.folder("samples")
         self.checkpoints = self.folder.folder("checkpoints")
         self.report = self.folder.folder("report")
-        self.damaged_files = self.folder.folder("damaged")
+        self._damaged = self.folder.folder("damaged")
         self._volumes = Volumes(self.trials, self.curves)
         self._rows = Rows(self.trials, self._volumes)
+        self._logged = ""
 
     @property
     def exists(self) -> bool:
-        """Whether a study was started in this folder."""
-        return self.folder.has(MANIFEST)
+        """Whether a study was started in this folder; one that lost its `study.json` has rows."""
+        return self.folder.has(MANIFEST) or self._rows.any()
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Read `study.json`: the request, the versions, and what each run cost.
+
+        One that is lost or damaged is rebuilt from the rows, as far as they go, and that is logged.
 
         Raises:
             UserError: if the folder holds no study, or one that this version cannot read.
+            OSError: if the storage refuses.
         """
-        return read_manifest(self.folder)
+        try:
+            return read_manifest(self.folder)
+        except FileNotFoundError:
+            why = f"{self.folder.at(MANIFEST)} is lost"
+            refusal = f"{self.folder} holds no study (no {MANIFEST}); see `sweeper list`"
+        except DamagedManifestError as error:
+            why = str(error)
+            refusal = f"{error}; restore it, or move its folder away and run the study again"
+        rebuilt = rebuild_manifest(self.rows(), self._begun(), why)
+        if rebuilt is None:
+            raise UserError(refusal)
+        if rebuilt.rebuilt != self._logged:
+            logger.warning("%s", rebuilt.rebuilt)
+            self._logged = rebuilt.rebuilt
+        return rebuilt
 
-    def write_manifest(self, content: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Replace `study.json`."""
-        write_manifest(self.folder, content)
+        write_manifest(self.folder, manifest)
+
+    def _begun(self) -> list[str]:
+        """List the trials that have checkpoints."""
+        return list(filter(TRIAL_ID.fullmatch, self.checkpoints.names()))
+
+    def _restore_manifest(self) -> None:
+        """Write a lost or damaged `study.json` anew; what is left of it is set aside."""
+        if not self.exists:
+            return
+        manifest = self.manifest()
+        if not manifest.rebuilt:
+            return
+        if self.folder.has(MANIFEST):
+            content = self.folder.read(MANIFEST)
+            self._damaged.write(content_name("study", content, ".json"), content)
+        self.write_manifest(manifest)
 
     def check_is_study(self) -> None:
         """Check that the folder can hold a study, and nothing else is kept in it.
@@ -92,7 +137,7 @@ class Ledger:
             return
         ours = (lock.LOCK, UNFINISHED)  # of a run that was killed while it wrote the first file
         others = [name for name in self.folder.names() if not name.endswith(ours)]
-        if others:
+        if others and not (self._begun() and set(others) <= PARTS):
             raise UserError(
                 f"{self.folder} is not empty and holds no study (found {others[0]!r}); "
                 "give an empty or new folder with --study"
@@ -130,7 +175,8 @@ class Ledger:
         """Make the folder ready for a run, which holds it, after a run that was killed.
 
         Removes the checkpoints of finished trials, files that were being written, and requests to
-        stop; finishes a compaction; sets volumes aside that are damaged.
+        stop; finishes a compaction; sets volumes and a `study.json` aside that are damaged, and
+        writes the latter anew.
 
         Returns:
             `damaged()`, as it was.
@@ -139,13 +185,14 @@ class Ledger:
             OSError: if there is something that leads outside the folder, or blocks whoever reads
                 it, where the study has its files.
         """
-        for folder in (self.trials, self.curves, self.models, self.samples, self.damaged_files):
+        for folder in (self.trials, self.curves, self.models, self.samples, self._damaged):
             folder.check()
         for folder in (self.checkpoints, self.report):
             folder.check(folders=True)
+        self._restore_manifest()
         damaged = self.damaged()
         for name in set(self._volumes.names()) & set(damaged):
-            self.damaged_files.write(name, self.trials.read(name))
+            self._damaged.write(name, self.trials.read(name))
             self.trials.remove(name)
         self._volumes.remove_unfinished()
         for folder in (self.folder, self.trials, self.curves, self.models, self.samples):

@@ -50,6 +50,10 @@ class Rows:
         self._volumes_read: set[str] = set()
         self._damaged: set[str] = set()
 
+    def any(self) -> bool:
+        """Return whether there is any file of rows."""
+        return bool(self.single() or self._volumes.names())
+
     def table(self) -> pa.Table:
         """Read all rows that can be read, in the order the trials finished."""
         # Single rows first: one that is compacted while this reads is then found in its volume.

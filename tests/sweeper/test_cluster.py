@@ -107,7 +107,7 @@ def test_a_node_without_the_shared_storage_names_what_is_missing(
     finished: Path, tmp_path: Path, lacking: str
 ) -> None:
     """As it runs on a node: those of these tests see all files of this machine."""
-    runs = Ledger(finished).manifest()["runs"]
+    runs = Ledger(finished).manifest().runs
     folder = tmp_path if lacking == "study" else finished
     assert node_problem((_job(finished, data_dir=tmp_path), {}), runs) == ""
     if lacking == "data":
