@@ -59,6 +59,11 @@ class Inspection:
             return "1 trial lacks a file, or has a damaged one"
         return f"{trials:,} trials lack files, or have damaged ones"
 
+    @property
+    def unchecked_line(self) -> str:
+        """Say how much there was no time to check, in a sentence without its full stop."""
+        return f"the files of {self.unchecked:,} of {self.trials:,} trials were not checked"
+
     def details(self) -> list[tuple[str, str]]:
         """Return pairs of a file, or a folder, and what is wrong with it."""
         return describe(self.faults, self.absent)
