@@ -7,11 +7,8 @@ or not at all: a row that can be read stands for a trial that is complete, whate
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.ledger import lock
+from sweeper.ledger.artifacts import Artifacts
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.compaction import Volumes
-from sweeper.ledger.integrity import decode, encode
+from sweeper.ledger.faults import Inspection
+from sweeper.ledger.inspection import Inspector
+from sweeper.ledger.integrity import encode
 from sweeper.ledger.manifest import (
     MANIFEST,
     DamagedManifestError,
@@ -32,6 +32,7 @@ from sweeper.ledger.manifest import (
 )
 from sweeper.ledger.rebuild import rebuild_manifest
 from sweeper.ledger.record import TrialRecord
+from sweeper.ledger.repair import ASIDE, set_aside
 from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
@@ -41,7 +42,7 @@ from trainer.local_folder import LocalFolder
 from trainer.spec import TRIAL_ID
 from trainer.verdict import Status
 
-PARTS = {"trials", "curves", "models", "samples", "checkpoints", "report", "damaged"}
+PARTS = {"trials", "curves", "models", "samples", "checkpoints", "report", ASIDE}
 """The folders in a study's folder."""
 
 VOLUME = 500
@@ -70,9 +71,11 @@ class Ledger:
         self.samples = self.folder.folder("samples")
         self.checkpoints = self.folder.folder("checkpoints")
         self.report = self.folder.folder("report")
-        self._damaged = self.folder.folder("damaged")
+        self._damaged = self.folder.folder(ASIDE)
         self._volumes = Volumes(self.trials, self.curves)
         self._rows = Rows(self.trials, self._volumes)
+        self._artifacts = Artifacts(self.folder, self._volumes, self._rows)
+        self._inspector = Inspector(self.folder, self._artifacts, self._volumes, self._rows)
         self._logged = ""
 
     @property
@@ -159,15 +162,8 @@ class Ledger:
     def record(self, record: TrialRecord) -> None:
         """Keep a trial: its row last, after which only a failed one needs its checkpoints."""
         trial_id = record.spec.trial_id
-        if record.curves is not None:
-            self.curves.write(f"{trial_id}.parquet", encode(record.curves))
-        if record.model is not None:
-            self.models.write(f"{trial_id}.safetensors", record.model)
-        if record.samples is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, allow_pickle=False, **record.samples)
-            self.samples.write(f"{trial_id}.npz", buffer.getvalue())
-        self.trials.write(f"{trial_id}.parquet", encode(record.row()))
+        digests = self._artifacts.write(record)
+        self.trials.write(f"{trial_id}.parquet", encode(record.row(digests)))
         if record.result.status is not Status.FAILED:
             self.checkpoints.folder(trial_id).clear()
 
@@ -185,9 +181,9 @@ class Ledger:
             OSError: if there is something that leads outside the folder, or blocks whoever reads
                 it, where the study has its files.
         """
-        for folder in (self.trials, self.curves, self.models, self.samples, self._damaged):
+        for folder in (self.trials, self.curves, self.models, self.samples):
             folder.check()
-        for folder in (self.checkpoints, self.report):
+        for folder in (self.checkpoints, self.report, self._damaged):
             folder.check(folders=True)
         self._restore_manifest()
         damaged = self.damaged()
@@ -218,7 +214,7 @@ class Ledger:
         single = [trial_id for trial_id in self._rows.single() if trial_id in finished]
         left = [trial_id for trial_id in single if trial_id in compacted]
         if left:  # by a run that was killed while it did this
-            curves = self._compacted_curves(left)
+            curves = self._artifacts.compacted_curves(left)
             for trial_id in left:
                 self._remove_single(trial_id, with_curve=trial_id in curves)
         single = [trial_id for trial_id in single if trial_id not in compacted]
@@ -281,45 +277,23 @@ class Ledger:
 
         To ask once for many is much faster than to ask for each, since they lie in volumes.
         """
-        single = {trial_id: self._single_curve(trial_id) for trial_id in trial_ids}
-        found = {trial_id: curve for trial_id, curve in single.items() if curve is not None}
-        return found | self._compacted_curves(single.keys() - found.keys())
-
-    def _compacted_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
-        found: dict[str, pa.Table] = {}
-        by_volume: dict[str, set[str]] = {}
-        compacted = self._rows.compacted()
-        for trial_id in trial_ids:
-            if trial_id in compacted:
-                by_volume.setdefault(compacted[trial_id], set()).add(trial_id)
-        for volume, wanted in by_volume.items():
-            with _warn_of_damage(f"the curves of {self.trials.at(volume)}"):
-                found |= self._volumes.curves(volume, wanted)
-        return found
-
-    def _single_curve(self, trial_id: str) -> pa.Table | None:
-        name = f"{trial_id}.parquet"
-        with _warn_of_damage(self.curves.at(name)), contextlib.suppress(FileNotFoundError):
-            return decode(self.curves.read(name))
-        return None
+        return self._artifacts.curves_of(trial_ids)
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
         """Read one trial's sample images; empty if it has none that can be read."""
-        name = f"{trial_id}.npz"
-        with _warn_of_damage(self.samples.at(name)), contextlib.suppress(FileNotFoundError):
-            content = io.BytesIO(self.samples.read(name))
-            with np.load(content, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        return {}
+        return self._artifacts.sample(trial_id)
 
+    def inspect(self, rows: pa.Table, seconds: float | None = None) -> Inspection:
+        """Check the models, samples and curves of trials; see `Inspector.inspect`."""
+        return self._inspector.inspect(rows, seconds)
 
-@contextlib.contextmanager
-def _warn_of_damage(what: str) -> Iterator[None]:
-    """Log what cannot be read; no result depends on it."""
-    try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        logger.warning("%s cannot be read: %s", what, error)
+    def set_aside(self, trial_ids: Collection[str]) -> None:
+        """Move trials into `damaged/`, so that they are missing; see `repair.set_aside`.
+
+        Only the run that holds the folder may do so, after `recover`.
+        """
+        set_aside(self.folder, self._artifacts, self._volumes, trial_ids)
+        self._rows.forget(trial_ids)
 
 
 def now() -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,13 @@ class Work:
         return (*self.missing, *(trial.like for trial in self.proposal.later))
 
 
-def missing_trials(plan: Plan, ledger: Ledger) -> Work:
+def missing_trials(plan: Plan, ledger: Ledger, without: Collection[str] = ()) -> Work:
     """Compare a plan with its ledger.
+
+    Args:
+        plan: the study.
+        ledger: its ledger.
+        without: trials that are taken not to have ended.
 
     Raises:
         UserError: if the folder holds another question than the plan's.
@@ -47,7 +52,8 @@ def missing_trials(plan: Plan, ledger: Ledger) -> Work:
     if not ledger.exists:
         return remaining_work(plan, {})
     _check_same_question(plan, ledger)
-    return remaining_work(plan, ledger.ended())
+    ended = ledger.ended()
+    return remaining_work(plan, {each: ended[each] for each in ended if each not in without})
 
 
 def remaining_work(plan: Plan, rows: Rows) -> Work:
