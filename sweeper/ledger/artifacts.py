@@ -72,7 +72,7 @@ class Artifacts:
             written = known.curves_sha256 if known else None
             if written is None or curve_digest(curve) == written:
                 return True
-            logger.warning("the curve found for %s is not what was written", trial_id)
+            logger.warning("the curve of trial %s is not what was written", trial_id)
             return False
 
         single = {trial_id: self._single_curve(trial_id) for trial_id in wanted}
