@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ class Rows:
                 self._remember(self.read_single(trial_id))
         for name in self._volumes.names():
             if name not in self._volumes_read:
-                rows = self._read_volume(name, ["trial_id", *Row._fields])
+                rows = self._read_volume(name)
                 if rows is not None:
                     self._remember(rows)
                     self._compacted.update(dict.fromkeys(rows["trial_id"].to_pylist(), name))
@@ -133,9 +133,9 @@ class Rows:
         values = map(Row, *columns)
         self._ended.update(zip(rows["trial_id"].to_pylist(), values, strict=True))
 
-    def _read_volume(self, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+    def _read_volume(self, name: str) -> pa.Table | None:
         try:
-            return self._volumes.rows(name, columns)
+            return self._volumes.rows(name)
         except ValueError as error:
             self._note_damage(name, error)
             return None
