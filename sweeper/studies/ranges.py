@@ -23,6 +23,9 @@ from trainer.errors import UserError, shortened
 MAX_VALUES = 100_000
 """A range of more values is taken for a mistake and refused before it is built."""
 
+MAX_TRIALS = 200_000
+"""So many take five seconds to plan; more at once are taken for a mistake."""
+
 TAUS = "3..30, 0.5..3.5..0.5, 3..30@10 or 3,4,6.5"
 WIDTHS = "16, 10..50..10, 4..64@5 or 8,16,32"
 SEEDS = "3 for seeds 0, 1 and 2, 7..7 for seed 7, or 0,3,7"
@@ -124,6 +127,26 @@ def parse_seeds(text: str, *, option: str = "--seeds") -> tuple[int, ...]:
     return tuple(range(int(count)))
 
 
+def check_product(**counts: int) -> None:
+    """Check, before any trial is built, that the combinations of some ranges are not too many.
+
+    Args:
+        counts: how many values each has, by its option: `taus=10, seeds=3`.
+
+    Raises:
+        UserError: if they are more than `MAX_TRIALS`.
+    """
+    trials = math.prod(counts.values())
+    if trials > MAX_TRIALS:
+        factors = " × ".join(
+            f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n > 1
+        )
+        raise UserError(
+            f"{factors} are {trials:,} trials, and {MAX_TRIALS:,} is the most that one command "
+            "can ask for; ask for fewer values"
+        )
+
+
 def _parse(text: str, check: _Check, paper: Sequence[float]) -> Iterator[Fraction]:
     """Understand every part, and refuse too many values, before a value is made."""
     total = 0
@@ -188,10 +211,11 @@ def _stepped(low: Fraction, high: Fraction, step: Fraction) -> _Counted:
 
 
 def _geometric(low: Fraction, high: Fraction, count_text: str) -> _Counted:
-    if not re.fullmatch("[0-9]{1,9}", count_text) or int(count_text) < 2:
-        raise _RangeError(
-            f"'@{shortened(count_text)}' is not @ and a number of values of at least 2"
-        )
+    if not re.fullmatch("0*[0-9]{1,30}", count_text):
+        found = f"'@{shortened(count_text)}'"
+        raise _RangeError(f"{found} is not @ and a number of values, at least 2, as in 3..30@10")
+    if int(count_text) < 2:
+        raise _RangeError(f"low..high@{count_text} has both ends: the number must be at least 2")
     if low <= 0:
         raise _RangeError("low..high@count is geometric and cannot start at 0")
     return int(count_text), _geometric_values(low, high, int(count_text))
