@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from analysis.format import listed
 from analysis.trials import read_trials
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class StudyData:
 
     ledger: Ledger
     """Where curves and samples are read from."""
-    manifest: dict[str, Any]
+    manifest: Manifest
     """The content of `study.json`."""
     trials: pd.DataFrame
     """As `read_trials` returns them."""
@@ -36,12 +36,12 @@ class StudyData:
     @property
     def name(self) -> str:
         """Which study it is, for example `pareto`."""
-        return str(self.manifest["study"])
+        return self.manifest.study
 
     @property
     def datasets(self) -> list[str]:
         """The names of its data sets."""
-        return list(self.manifest["settings"])
+        return list(self.manifest.settings)
 
     @property
     def dataset(self) -> str:

@@ -44,6 +44,13 @@ def compute_warnings(study: StudyData, *others: StudyWarning | None) -> tuple[St
     return tuple(warning for warning in found if warning is not None)
 
 
+def _rebuilt(study: StudyData) -> StudyWarning | None:
+    why = study.manifest.rebuilt
+    advice = "Run the same command again: it writes study.json anew and trains what is missing."
+    lines = (("study.json", why),)
+    return StudyWarning("study.json is lost or damaged", advice, lines) if why else None
+
+
 def _damaged(study: StudyData) -> StudyWarning | None:
     lines = tuple((name, "left out of this report") for name in study.ledger.damaged())
     advice = "Run the same command again: it trains these trials anew."
@@ -51,8 +58,8 @@ def _damaged(study: StudyData) -> StudyWarning | None:
 
 
 def _missing(study: StudyData) -> StudyWarning | None:
-    asked = set(study.manifest["asked"])
-    waiting = len(study.manifest["waiting"])
+    asked = set(study.manifest.asked)
+    waiting = len(study.manifest.waiting)
     missing = len(asked - set(study.trials["trial_id"])) + waiting
     if not missing:
         return None
@@ -148,6 +155,7 @@ def _no_gates(study: StudyData) -> StudyWarning | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    _rebuilt,
     _damaged,
     _missing,
     _failed,

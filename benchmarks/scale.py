@@ -26,6 +26,7 @@ from sweeper.environment import hardware
 from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
 from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.ledger import VOLUME, Ledger
+from sweeper.ledger.manifest import Manifest
 from sweeper.ledger.record import TrialRecord
 from sweeper.planning.missing import missing_trials
 from sweeper.planning.packs import form_packs
@@ -103,14 +104,12 @@ def _write(ledger: Ledger, asked: Plan, count: int, points: int) -> None:
     proposed = asked.propose({}).specs
     specs = proposed[:count]
     ledger.write_manifest(
-        {
-            "study": asked.study,
-            "settings": asked.settings,
-            "request": {name: list(values) for name, values in asked.request.items()},
-            "asked": [spec.trial_id for spec in proposed],
-            "waiting": [],
-            "runs": [],
-        }
+        Manifest(
+            study=asked.study,
+            settings=asked.settings,
+            request={name: list(values) for name, values in asked.request.items()},
+            asked=tuple(spec.trial_id for spec in proposed),
+        )
     )
     rows = _rows(specs)
     volumes = Volumes(ledger.trials, ledger.curves)

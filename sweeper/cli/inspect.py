@@ -112,7 +112,7 @@ def list_studies(
             ", ".join(each.datasets),
             f"{each.finished} of {each.asked}",
             str(each.statuses.get("feasible", 0)),
-            (each.last_run or {}).get("outcome", "–"),
+            each.last_run.outcome if each.last_run else "–",
         )
     printer().print(table)
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeper.ledger.credentials import without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.streams import make_streams_reliable, output_problem
 from sweeper.run.supervisor import Loss, supervise
@@ -33,10 +34,14 @@ def main() -> None:
 
 
 def typed_command() -> str:
-    """Return the command line as it can be typed again; a user's script may have led here."""
+    """Return the command line as it can be typed again; a user's script may have led here.
+
+    Credentials in it are left out: it is recorded, and printed.
+    """
     program = Path(sys.argv[0])
     ours = program.name in ("sweeper", "__main__.py")
-    return shlex.join([*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]])
+    words = [*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]]
+    return shlex.join(map(without_credentials, words))
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:

@@ -99,11 +99,10 @@ def _run_lines(status: StudyStatus) -> list[Text]:
     run = status.last_run
     if run is None:
         return []
-    started = run["started_at"][:19].replace("T", " ")
-    host = f" on {run['host']}" if run.get("host") else ""
+    host = f" on {run.host}" if run.host else ""
     return [
-        Text(f"last run: {run['outcome']}, started {started} UTC{host}"),
-        Text(f"  {run['command']}", style="dim"),
+        Text(f"last run: {run.outcome}, started {run.started_at:%Y-%m-%d %H:%M:%S} UTC{host}"),
+        Text(f"  {run.command}", style="dim"),
     ]
 
 

@@ -33,14 +33,14 @@ def checkpoints_of(ledger: Ledger, spec: TrialSpec) -> Folder:
 def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Read how often a trial was begun; number 0 if never."""
     folder = checkpoints_of(ledger, spec)
-    if not folder.has(ATTEMPT):
-        return Attempt(0, now())
     try:
+        if not folder.has(ATTEMPT):
+            return Attempt(0, now())
         fields = json.loads(folder.read(ATTEMPT))
         return Attempt(int(fields["number"]), datetime.fromisoformat(fields["started_at"]))
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning(
-            "%s is damaged (%s); its attempts are counted anew", folder.at(ATTEMPT), error
+            "%s cannot be read (%s); its attempts are counted anew", folder.at(ATTEMPT), error
         )
         return Attempt(0, now())
 

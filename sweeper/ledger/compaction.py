@@ -42,8 +42,13 @@ class Volumes:
         Raises:
             ValueError: if the file is damaged.
         """
-        table = decode(read_checked(self._trials, name), columns)
-        return table if columns else conform(table)
+        table = conform(decode(read_checked(self._trials, name), columns))
+        return table.select(columns) if columns else table
+
+    def curves_name(self, name: str) -> str | None:
+        """Return the name of the file with a volume's curves; None if there is none."""
+        batch = _match(name)[1]
+        return next((each for each in self._curve_names() if _match(each)[1] == batch), None)
 
     def curves(self, name: str, trial_ids: Collection[str]) -> dict[str, pa.Table]:
         """Read the curves of those of these trials that have any in a volume.
@@ -52,8 +57,7 @@ class Volumes:
             ValueError: if the file is damaged.
             FileNotFoundError: if it is gone.
         """
-        batch = _match(name)[1]
-        found = next((each for each in self._curve_names() if _match(each)[1] == batch), None)
+        found = self.curves_name(name)
         if found is None:
             raise FileNotFoundError(f"{self._curves} has no curves of {name}")
         table = decode(read_checked(self._curves, found))
@@ -84,6 +88,27 @@ class Volumes:
         ]
         _write(self._curves, batch, pa.concat_tables([VOLUME_CURVES.empty_table(), *parts]))
         _write(self._trials, batch, rows)
+
+    def write_without(self, name: str, trial_ids: Collection[str]) -> None:
+        """Write a volume anew without some of its trials, and remove the old one.
+
+        Whatever is killed on the way, the others are there, and these until the end.
+
+        Raises:
+            OSError: if that cannot be read or written; nothing is lost.
+        """
+        rows = self.rows(name)
+        kept = rows.filter(pc.invert(pc.is_in(rows["trial_id"], pa.array(list(trial_ids)))))
+        try:
+            curves = self.curves(name, set(kept["trial_id"].to_pylist()))
+        except (ValueError, FileNotFoundError):
+            curves = {}  # damaged or lost: there is nothing to keep
+        if len(kept):
+            self.compact(kept, curves)
+        old = self.curves_name(name)
+        self._trials.remove(name)
+        if old is not None:
+            self._curves.remove(old)
 
     def remove_unfinished(self) -> None:
         """Remove curves whose writer was killed before it wrote their rows."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from sweeper.ledger.credentials import without_credentials
 from trainer.errors import UserError
 from trainer.files import UNFINISHED, Folder, check_name
 from trainer.local_folder import LocalFolder
@@ -29,7 +30,7 @@ def open_folder(place: Path | str) -> Folder:
     try:
         system, path = pafs.FileSystem.from_uri(_in_one_request(text))
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"cannot open the storage {text}: {error}") from error
+        raise UserError(without_credentials(f"cannot open the storage {text}: {error}")) from error
     if isinstance(system, pafs.LocalFileSystem):
         return LocalFolder(path)
     return RemoteFolder(system, path, text)
@@ -55,18 +56,17 @@ class RemoteFolder:
         return self._path.rpartition("/")[2]
 
     def __str__(self) -> str:
-        return self._uri
+        return without_credentials(self._uri)
 
     @property
     def address(self) -> str:
         return self._uri
 
     def at(self, name: str) -> str:
-        place, question, options = self._uri.partition("?")
-        return f"{place.rstrip('/')}/{name}{question}{options}"
+        return without_credentials(self._uri_of(name))
 
     def folder(self, name: str) -> RemoteFolder:
-        return RemoteFolder(self._system, self._inside(name), self.at(name))
+        return RemoteFolder(self._system, self._inside(name), self._uri_of(name))
 
     def check(self, *, folders: bool = False) -> None:
         """Return: storage that pyarrow opens has nothing but files and folders."""
@@ -112,6 +112,10 @@ class RemoteFolder:
     def clear(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._system.delete_dir(self._path)
+
+    def _uri_of(self, name: str) -> str:
+        place, question, options = self._uri.partition("?")
+        return f"{place.rstrip('/')}/{name}{question}{options}"
 
     def _info(self, name: str) -> pafs.FileInfo:
         return self._system.get_file_info(self._inside(name))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from sweeper.ledger.manifest import settings_of
 from sweeper.options import option
 from sweeper.studies.base import (
     FutureTrial,
@@ -21,7 +22,6 @@ from sweeper.studies.base import (
     Rows,
     Study,
     longest_first,
-    settings_of,
 )
 from sweeper.studies.pareto import SEEDS_HELP
 from sweeper.studies.ranges import check_product, parse_ints, parse_seeds

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from sweeper.ledger.manifest import settings_of
 from sweeper.options import option
-from sweeper.studies.base import OpenDataset, Plan, Study, constant, settings_of
+from sweeper.studies.base import OpenDataset, Plan, Study, constant
 from sweeper.studies.ranges import check_product, parse_floats, parse_ints, parse_seeds
 from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data

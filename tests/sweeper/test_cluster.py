@@ -107,15 +107,15 @@ def test_a_node_without_the_shared_storage_names_what_is_missing(
     finished: Path, tmp_path: Path, lacking: str
 ) -> None:
     """As it runs on a node: those of these tests see all files of this machine."""
-    runs = Ledger(finished).manifest()["runs"]
+    runs = Ledger(finished).manifest().runs
     folder = tmp_path if lacking == "study" else finished
-    assert node_problem(_job(finished, data_dir=tmp_path), runs) == ""
+    assert node_problem((_job(finished, data_dir=tmp_path), {}), runs) == ""
     if lacking == "data":
         nowhere = _job(finished, data_dir=Path("/nowhere"))
-        assert "does not see the data" in node_problem(nowhere, runs)
+        assert "does not see the data" in node_problem((nowhere, {}), runs)
     else:
         runs = [] if lacking == "other study" else runs
-        problem = node_problem(_job(folder, data_dir=tmp_path), runs)
+        problem = node_problem((_job(folder, data_dir=tmp_path), {}), runs)
         assert "does not see the study's folder" in problem
 
 

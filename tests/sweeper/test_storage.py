@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.fs as pafs
 import pytest
-from study import free_port, here, rows, wait_for
+from s3 import REGION, s3_server
+from study import here, rows
 
 from sweeper.ledger import lock
 from sweeper.ledger.ledger import Ledger
@@ -27,42 +25,23 @@ from trainer.local_folder import LocalFolder
 S3 = {
     "AWS_ACCESS_KEY_ID": "someone",
     "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
+    **REGION,
 }
 
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """A bucket on a server that speaks S3's protocol, in a process of its own; returns its URI."""
-    pytest.importorskip("moto", reason="moto[server,s3] is not installed")
-    port = free_port()
-    address = f"127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answers() -> bool:
-        try:
-            urllib.request.urlopen(f"http://{address}/moto-api/", timeout=5).close()
-        except OSError:
-            return False
-        return True
-
     os.environ.update(S3)  # which the processes that are started here inherit
     try:
-        wait_for(answers)
-        options = f"scheme=http&endpoint_override={address}"
-        root, _ = pafs.FileSystem.from_uri(f"s3://bucket?{options}&allow_bucket_creation=true")
-        root.create_dir("bucket")
-        yield f"s3://bucket/studies?{options}"
+        with s3_server() as address:
+            options = f"scheme=http&endpoint_override={address}"
+            root, _ = pafs.FileSystem.from_uri(f"s3://bucket?{options}&allow_bucket_creation=true")
+            root.create_dir("bucket")
+            yield f"s3://bucket/studies?{options}"
     finally:
         for name in S3:
             del os.environ[name]
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture(params=["local", "moved", pytest.param("s3", marks=pytest.mark.slow)])
