@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
+from sweeper.cli.console import progress_printer
 from sweeper.cli.data import load_or_fetch
 from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
@@ -42,7 +42,7 @@ def command_of(study: Study) -> Callable[..., None]:
     def command(
         own: Any, training: TrainingOptions, running: RunOptions, output: OutputOptions
     ) -> None:
-        console = Console(stderr=True)  # progress goes there, so that the answer stands alone
+        console = progress_printer()
         display = Display(console, quiet=output.json)
         options = dataclasses.replace(running, command=typed_command())
         plan = study.plan(
