@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeper.ledger.credentials import without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
+from sweeper.run.streams import make_streams_reliable, output_problem
 from sweeper.run.supervisor import Loss, supervise
 
 EXIT_FAILED = 1
@@ -21,6 +23,7 @@ EXIT_FAILED = 1
 
 def main() -> None:
     """Run the command line."""
+    make_streams_reliable()
     if not needs_supervision(sys.argv[1:]):
         _run_app()
         return
@@ -31,10 +34,14 @@ def main() -> None:
 
 
 def typed_command() -> str:
-    """Return the command line as it can be typed again; a user's script may have led here."""
+    """Return the command line as it can be typed again; a user's script may have led here.
+
+    Credentials in it are left out: it is recorded, and printed.
+    """
     program = Path(sys.argv[0])
     ours = program.name in ("sweeper", "__main__.py")
-    return shlex.join([*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]])
+    words = [*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]]
+    return shlex.join(map(without_credentials, words))
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:
@@ -71,4 +78,10 @@ def report_loss(loss: Loss) -> int:
 def _run_app() -> None:
     from sweeper.cli.app import app
 
-    app()
+    try:
+        app()
+    finally:
+        problem = output_problem()
+        if problem is not None:  # what was asked for was done, but its answer is lost
+            print(f"error: cannot write to standard output: {problem.strerror}", file=sys.stderr)
+            sys.exit(EXIT_FAILED)

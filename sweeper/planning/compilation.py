@@ -6,6 +6,7 @@ compiler takes memory, and what it makes might crash.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -74,7 +75,8 @@ def _data_dir(options: RunOptions) -> list[str]:
 def _try(*arguments: str) -> str:
     """Compile something small, or the step of a trial; return what went wrong, or nothing."""
     command = [sys.executable, "-m", "sweeper.planning.compilation", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    safe = os.environ | {"PYTHONSAFEPATH": "1"}  # not to import what lies in the current folder
+    ran = subprocess.run(command, env=safe, capture_output=True, text=True, check=False)
     if not ran.returncode:
         return ""
     reason = (ran.stderr.strip() or f"the compiler ended with code {ran.returncode}").splitlines()

@@ -1,7 +1,8 @@
 """Compacting finished trials while a run goes on.
 
 That takes the memory of 500 trials' curves, which a process seldom gives back. So a run that lasts
-for days has it done by another process: `python -m sweeper.run.compacting FOLDER`.
+for days has it done by another process, `python -m sweeper.run.compacting`, which finds the study's
+address in its environment: unlike a command line, no other user can read that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 
 from sweeper.ledger.ledger import VOLUME, Ledger
 from sweeper.messages import Ended, Event, Listener, Noted
+
+ADDRESS = "SWEEPER_COMPACTED"
 
 
 class Compacting:
@@ -40,9 +43,12 @@ class Compacting:
 
 def compact_in_child(ledger: Ledger) -> str:
     """Compact in a process of its own; return what went wrong, or nothing."""
-    command = [sys.executable, "-m", "sweeper.run.compacting", ledger.folder.address]
+    command = [sys.executable, "-m", "sweeper.run.compacting"]
+    # PYTHONSAFEPATH: not to import what lies in the current folder.
+    told = {"PYTHONSAFEPATH": "1", ADDRESS: ledger.folder.address}
     with subprocess.Popen(
         command,
+        env=os.environ | told,
         stdin=subprocess.PIPE,  # never written to: see `_end_with_parent`
         stderr=subprocess.PIPE,
         text=True,
@@ -61,4 +67,4 @@ def _end_with_parent(pipe: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
-    Ledger(sys.argv[1]).compact()
+    Ledger(os.environ[ADDRESS]).compact()

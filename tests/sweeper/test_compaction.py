@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.record import TrialRecord
 from sweeper.messages import Ended, Noted, Outcome
-from sweeper.run.compacting import Compacting
+from sweeper.run.compacting import ADDRESS, Compacting
 from trainer import Status, TrialResult, TrialSpec
 
 VOLUME = 5
@@ -276,8 +277,9 @@ def test_a_run_that_cannot_compact_says_so_and_goes_on(full: Ledger) -> None:
 
 def test_a_process_that_compacts_ends_with_its_run(full: Ledger) -> None:
     """A run that comes after does not hold the folder while another still changes it."""
-    command = [sys.executable, "-m", "sweeper.run.compacting", str(full.folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-m", "sweeper.run.compacting"]
+    environment = {**os.environ, ADDRESS: str(full.folder)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
         pass  # leaving closes the pipe, as the death of the run does
     assert process.returncode == 1
     assert Ledger(str(full.folder)).recover() == []

@@ -144,8 +144,10 @@ def _inductor(
 ) -> Callable[..., list[Tensor]]:
     # Not in the temporary folder, torch's default: others can write there.
     cache = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / _processor()))
-    import torch._inductor  # here: it takes a second
+    from torch._inductor import codecache  # here: it takes a second
 
+    codecache._HEADER_DIR = f"{cache}/precompiled_headers"
+    codecache._HEADER_LOCK_DIR = f"{cache}/precompiled_headers/locks"
     try:
         return torch._inductor.compile(  # type: ignore[no-any-return]
             make_fx(function)(*example), [*example], options=OPTIONS

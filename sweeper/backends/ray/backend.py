@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
 
-from sweeper.backends.ray import liveness, token_path
+from sweeper.backends.ray import connection, liveness
 from sweeper.backends.ray.callbacks import AllStopped, TuneCallbacks
-from sweeper.backends.ray.cluster import (
-    Bundle,
-    check_nodes,
-    endpoints,
-    find_head,
-    send_data,
-)
+from sweeper.backends.ray.cluster import Bundle, check_nodes, endpoints, send_data
+from sweeper.backends.ray.credentials import Credentials, find_credentials
 from sweeper.backends.ray.malloc import limit_arenas
 from sweeper.backends.ray.metrics import StudyMetrics
-from sweeper.backends.ray.private import keep_worker_logs_quiet
 from sweeper.backends.ray.searcher import PackSearcher
+from sweeper.backends.ray.temporary import TemporaryFolder, base_folder, remove_left_over
 from sweeper.backends.ray.trainable import trainable
-from sweeper.environment import cores
 from sweeper.ledger.stop_file import StopFile
 from sweeper.ledger.storage import open_folder
 from sweeper.messages import (
     Broadcast,
+    Event,
+    Failed,
     Job,
+    Noted,
+    PackFailed,
     PackSource,
     Preparing,
 )
 from sweeper.options import ATTEMPTS, TRIALS_PER_GPU
 from trainer.errors import UserError
-
-OBJECT_STORE_BYTES = 128 * 2**20  # nothing but specs and progress travels
 
 
 class RayBackend:
@@ -69,8 +61,15 @@ class RayBackend:
         self._joined = address is not None
         self._on_lost = on_lost
         self._bundles: dict[str, Bundle] = {}
+        self._credentials: Credentials = {}
+        self._failed = False
         limit_arenas()
-        self._dashboard = _connect(address, device, workers)
+        self._temporary = _temporary_folder()
+        self._dashboard = (
+            connection.start(self._temporary, device, workers)
+            if address is None
+            else connection.join(address)
+        )
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
         self.device = ("cuda" if gpus else "cpu") if device == "auto" else device
@@ -99,17 +98,18 @@ class RayBackend:
     def run(self, source: PackSource, job: Job, listen: Broadcast, stop: threading.Event) -> None:
         if self._joined:
             listen(Preparing("checking the nodes of the cluster, and sending them the data"))
-            check_nodes(job)
+            self._credentials = find_credentials()  # else workers have this process's environment
+            check_nodes(job, self._credentials)
             self._bundles = send_data(job)
             listen(Preparing(""))
-        scratch = Path(tempfile.mkdtemp(prefix="sweeper-ray-"))
         stop_file = StopFile(open_folder(job.folder), job.run)
         metrics = StudyMetrics(job)
         searcher = PackSearcher(source, stop)
-        listen.subscribe(metrics.on_event)
+        for listener in (metrics.on_event, self._on_event):
+            listen.subscribe(listener)
         callbacks = TuneCallbacks(searcher, job, listen, metrics, stop, stop_file)
         tuner = tune.Tuner(
-            tune.with_resources(trainable(job, self._bundles), self._share),
+            tune.with_resources(trainable(job, self._bundles, self._credentials), self._share),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,  # until the searcher has no more
@@ -120,7 +120,7 @@ class RayBackend:
             ),
             run_config=tune.RunConfig(
                 name=open_folder(job.folder).name,
-                storage_path=str(scratch),
+                storage_path=str(self._temporary.tune),
                 failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
                 callbacks=[callbacks],
                 stop=AllStopped(callbacks),
@@ -129,48 +129,45 @@ class RayBackend:
         )
         # The run's listeners report what becomes of trials; Tune would say it again.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+        def lost(name: str) -> None:
+            self._tell_where_logs_are(listen)
+            self._on_lost(name)
+
         try:
-            with liveness.monitor(endpoints(), self._on_lost):
+            with liveness.monitor(endpoints(), lost):
                 tuner.fit()
+        except Exception:
+            self._failed = True
+            raise
         finally:
             stop_file.clear()
-            shutil.rmtree(scratch, ignore_errors=True)
+        if self._failed:
+            self._tell_where_logs_are(listen)
 
     def close(self) -> None:
         ray.shutdown()
+        self._temporary.close(keep=self._failed and not self._joined)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Failed | PackFailed):
+            self._failed = True
+
+    def _tell_where_logs_are(self, listen: Broadcast) -> None:
+        if not self._joined:
+            listen(Noted(f"Ray's logs of this run, until the next: {self._temporary.logs}"))
 
 
-def _connect(address: str | None, device: str, workers: int | None) -> str | None:
-    """Start or join Ray; return the dashboard's host and port."""
-    quiet: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
+def _temporary_folder() -> TemporaryFolder:
+    """Make the run's temporary folder, and remove those of runs that were killed."""
+    base = base_folder()
+    remove_left_over(base)
     try:
-        if address is None:
-            is_new = not token_path().exists()
-            context = ray.init(
-                address="local",  # even where another Ray runs on this machine
-                num_cpus=workers or cores(),
-                num_gpus=0 if device == "cpu" else None,
-                include_dashboard=True,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-            if is_new and token_path().exists():
-                token_path().chmod(0o600)  # Ray leaves it to the user's umask
-        else:
-            context = ray.init(address=find_head(address), **quiet)
-    except UserError:
-        raise
-    except Exception as error:  # Ray raises that very class when it starts too slowly
-        where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"cannot reach {where}: {reason}; check `ray status` there") from error
-    keep_worker_logs_quiet()
-    url: str | None = context.dashboard_url
-    return url
+        return TemporaryFolder(base)
+    except OSError as error:
+        raise UserError(
+            f"Ray needs a temporary folder: {error}; name another place with RAY_TMPDIR"
+        ) from error
 
 
 def _share(device: str, gpus: int, workers: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from sweeper.backends.ray.credentials import Credentials, use_credentials
 from sweeper.backends.ray.liveness import Endpoint
 from sweeper.backends.ray.private import (
     TokenRefusedError,
@@ -16,6 +17,7 @@ from sweeper.backends.ray.private import (
     head_answers,
 )
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import RunEntry
 from sweeper.messages import Job
 from trainer import data
 from trainer.data.cache.bundle import Chunk, chunks, unpack
@@ -93,19 +95,23 @@ def _nodes() -> list[dict[str, Any]]:
     return nodes
 
 
-def check_nodes(job: Job) -> None:
+def check_nodes(job: Job, credentials: Credentials) -> None:
     """Refuse a cluster on which trials would fail, or write where nobody looks.
+
+    Args:
+        job: what is to be trained.
+        credentials: of its storage.
 
     Raises:
         UserError: if a node cannot train, or does not see the study's folder or the data.
     """
-    runs = Ledger(job.folder).manifest()["runs"]
+    runs = Ledger(job.folder).manifest().runs
     look = ray.remote(num_cpus=0)(node_problem)
-    asked = {}
+    known, asked = ray.put((job, credentials)), {}
     for node in _nodes():
         if node["Alive"] and node["Resources"].get("CPU"):
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[look.options(scheduling_strategy=there).remote(job, runs)] = node
+            asked[look.options(scheduling_strategy=there).remote(known, runs)] = node
     for answer, node in asked.items():
         name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
         try:
@@ -157,15 +163,17 @@ def receive_data(spec: TrialSpec, job: Job, bundles: Mapping[str, Bundle]) -> No
         unpack(sha256, (ray.get(chunk) for chunk in bundles[sha256]))
 
 
-def node_problem(job: Job, runs: Sequence[Mapping[str, Any]]) -> str:
+def node_problem(known: tuple[Job, Credentials], runs: Sequence[RunEntry]) -> str:
     """Return, on a node, what is missing there; nothing if it can train.
 
     Args:
-        job: what is to be trained.
+        known: what is to be trained, and the credentials of its storage.
         runs: the study's runs, as the machine sees them that started the last one.
     """
+    job, credentials = known
+    use_credentials(credentials)
     ledger = Ledger(job.folder)
-    if not ledger.exists or ledger.manifest()["runs"] != runs:
+    if not ledger.exists or ledger.manifest().runs != runs:
         return (
             f"does not see the study's folder {job.folder}; name one with --study that lies on "
             "storage which all nodes share, under the same path"

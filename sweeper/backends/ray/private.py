@@ -12,6 +12,8 @@ from ray._private.grpc_utils import init_grpc_channel
 from ray._private.services import canonicalize_bootstrap_address
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+from ray.job_config import JobConfig
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 
 TESTED = ("2.60",)
@@ -19,10 +21,12 @@ TESTED = ("2.60",)
 
 __all__ = [
     "TESTED",
+    "JobOfInstalledPackages",
     "TokenRefusedError",
     "canonicalize_bootstrap_address",
     "forget_trial",
     "head_answers",
+    "keep_credentials_from_runtime_environments",
     "keep_worker_logs_quiet",
     "restart_count_of_failures",
     "setproctitle",
@@ -53,6 +57,29 @@ def head_answers(head: str, timeout: float) -> bool:
             raise TokenRefusedError from error
         return False
     return True
+
+
+class JobOfInstalledPackages(JobConfig):
+    """A job whose workers import what is installed where they run, and nothing else.
+
+    Ray would have them look first in the driver's current folder, and in that of its script.
+    """
+
+    def _serialize(self) -> str:
+        """Return what workers are told; Ray has added the folders by now."""
+        self._py_driver_sys_path.clear()
+        self._cached_pb = None
+        text: str = super()._serialize()
+        return text
+
+
+def keep_credentials_from_runtime_environments() -> None:
+    """Have Tune pass on its own settings alone as variables of workers, not the keys of AWS.
+
+    Ray writes such variables, with their values, into its logs.
+    """
+    passed_on = class_cache.ENV_VARS_TO_PROPAGATE
+    passed_on -= {name for name in passed_on if not name.startswith(("RAY_", "TUNE_", "TRAIN_"))}
 
 
 def keep_worker_logs_quiet() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from ray import tune
 
 from sweeper.backends.ray.cluster import Bundle, receive_data
+from sweeper.backends.ray.credentials import Credentials, use_credentials
 from sweeper.backends.ray.metrics import TrialMetrics
 from sweeper.backends.ray.private import setproctitle
 from sweeper.backends.ray.searcher import pack_of
@@ -23,15 +24,19 @@ from trainer.spec import TrialSpec
 from trainer.training.loop import Interrupted
 
 
-def trainable(job: Job, bundles: Mapping[str, Bundle]) -> Any:
+def trainable(job: Job, bundles: Mapping[str, Bundle], credentials: Credentials) -> Any:
     """Return what Tune runs in a worker: it trains the pack of its configuration.
 
     Args:
         job: the run's.
         bundles: data that nodes may lack.
+        credentials: of the study's storage, that nodes may lack.
     """
 
-    def sweeper_trial(config: dict[str, Any], bundles: Mapping[str, Bundle]) -> None:
+    def sweeper_trial(
+        config: dict[str, Any], job: Job, bundles: Mapping[str, Bundle], credentials: Credentials
+    ) -> None:
+        use_credentials(credentials)
         pack = pack_of(config)
         title = f"{job.study} {config['title']}"
         print(title, file=sys.stderr, flush=True)  # the dashboard shows it as the actor's log
@@ -59,7 +64,8 @@ def trainable(job: Job, bundles: Mapping[str, Bundle]) -> Any:
     # The dashboard lists actors by this name. It is read once, before an actor's first trial, so
     # it says what all of them have in common.
     sweeper_trial.__name__ = "-".join([job.study, *sorted(job.datasets)])
-    return tune.with_parameters(sweeper_trial, bundles=bundles)
+    # These go through Ray's memory; the function itself, Tune also writes into a file.
+    return tune.with_parameters(sweeper_trial, job=job, bundles=bundles, credentials=credentials)
 
 
 class _Reports:
