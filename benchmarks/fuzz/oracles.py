@@ -29,7 +29,8 @@ _RAW = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _USAGE = re.compile(r"(\x1b\[[\d;]*m|\s)*Usage: ")
-_ALIKE = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
+csv.field_size_limit(2**31 - 1)
+_EXECUTED = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
 
 CACHES = ["home/.cache", "home/.config", "home/.ray"]
 """Ours, matplotlib's and Ray's: kept for the next run, in the user's own home."""
@@ -203,6 +204,6 @@ def judge_report(study: Path) -> Iterator[Finding]:
         with path.open(newline="", errors="replace") as file:
             cells: list[Any] = [cell for line in csv.reader(file) for cell in line]
         for cell in cells:
-            if _ALIKE.match(cell):
+            if _EXECUTED.match(cell):
                 yield "formula", f"{path.name}: {cell[:60]!r}"
                 break
