@@ -28,7 +28,9 @@ _RAW = re.compile(
     rb"|Exception ignored|\.py:\d+: \w*Warning|Bus error|std::|object at 0x"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_USAGE = re.compile(r"(\x1b\[[\d;]*m|\s)*Usage: ")
+_USAGE = re.compile(r"\s*Usage: ")
+_SHOWN = re.compile(r"(\x1b\[[\d;?]*[A-Za-z]|\r)+")
+"""What moves a terminal's cursor and colours its text: ours, not words."""
 csv.field_size_limit(2**31 - 1)
 _EXECUTED = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
 
@@ -52,7 +54,12 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
     if case.streams == "terminal":
         if b"\x1b]0;FUZZ" in output or b"\x1b[2JFUZZ" in output:
             yield "control characters", "a study's own, in a terminal"
-    elif not case.variables.keys() & {"PYTHONIOENCODING", "LC_ALL", "FORCE_COLOR", "TTY_COMPATIBLE"}:
+    elif not case.variables.keys() & {
+        "PYTHONIOENCODING",
+        "LC_ALL",
+        "FORCE_COLOR",
+        "TTY_COMPATIBLE",
+    }:
         text = output.decode(errors="replace")
         if found_in := _CONTROL.search(text):
             yield "control characters", repr(text[max(0, found_in.start() - 30) :][:60])
@@ -63,9 +70,10 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
 def _judge_words(case: Case, ran: Ran) -> Iterator[Finding]:
     """Judge whether a command said what it should."""
     stderr = ran.stderr.decode(errors="replace")
-    everything = stderr + ran.stdout.decode(errors="replace")
+    everything = _SHOWN.sub("\n", stderr + ran.stdout.decode(errors="replace"))
     errors = re.findall("^error: .*", everything, re.MULTILINE)
-    if ran.code == 2 and len(errors) != 1 and not _USAGE.match(everything):
+    asked_for_help = not set(ran.words) - {"run", "data"} and _USAGE.match(everything)
+    if ran.code == 2 and len(errors) != 1 and not asked_for_help:
         yield "error line", f"exit code 2 with {len(errors)} error lines: {everything[:200]!r}"
     if ran.code == 2 and errors and not re.search(r"\w", errors[0][7:]):
         yield "error line", f"it says nothing: {errors[0]!r}"
@@ -110,7 +118,12 @@ def judge_folder(
     for name, entry in after.items():
         if entry.secret and not (name in before and before[name].secret):
             yield SECRETS, f"in {name}"
-        if case.umask == 0o077 and entry.kind == "file" and name not in before and entry.mode & 0o77:
+        if (
+            case.umask == 0o077
+            and entry.kind == "file"
+            and name not in before
+            and entry.mode & 0o77
+        ):
             yield "file modes", f"{name} has mode {entry.mode:03o} under umask 077"
     looks = not any(command[:1] in (["run"], ["report"]) for command in case.commands)
     if looks and not case.folder_gone:
@@ -127,15 +140,12 @@ def _named(case: Case, folder: Path) -> Iterator[str]:
     words = [word for command in case.commands for word in case.words(command, folder)]
     words += [text for name, text in case.environment(folder).items() if name in case.variables]
     for word in words:
-        for text in (word, word.partition("=")[2]):
-            text = text.removeprefix("file://")
-            if not text or "\0" in text:
-                continue
-            for text in (text, text.replace("~", str(folder / "home"), 1)):
-                place = os.path.normpath(folder / "work" / text)
-                relative = os.path.relpath(place, folder)
-                if not relative.startswith("..") and relative not in (".", "work", "home", "tmp"):
-                    yield relative
+        for text in filter(None, (word, word.partition("=")[2])):
+            path = text.removeprefix("file://")
+            for meant in (path, path.replace("~", str(folder / "home"), 1)):
+                place = os.path.relpath(folder / "work" / meant, folder)
+                if not place.startswith("..") and place not in (".", "work", "home", "tmp"):
+                    yield place
 
 
 def _below(name: str, places: list[str]) -> bool:
@@ -175,7 +185,9 @@ def _rows(path: Path) -> dict[str, str]:
     table = pq.ParquetFile(path).read(use_threads=False)
     left_out = (*TIMES, "versions")
     return {
-        str(row["trial_id"]): repr([(name, row[name]) for name in _COMPARED if name not in left_out])
+        str(row["trial_id"]): repr(
+            [(name, row[name]) for name in _COMPARED if name not in left_out]
+        )
         for row in table.to_pylist()
     }
 
