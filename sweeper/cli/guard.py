@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from sweeper.cli.plain_text import one_line
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
 
@@ -41,5 +42,5 @@ def describe_os_error(error: OSError) -> str:
 
 
 def _refuse(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None

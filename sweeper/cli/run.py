@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from sweeper.cli.data import load_or_fetch
 from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
 from sweeper.cli.guard import describe_os_error, guarded
 from sweeper.cli.main import EXIT_FAILED, typed_command
+from sweeper.cli.plain_console import PlainConsole
+from sweeper.cli.plain_text import plain
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
 from sweeper.messages import Broadcast
@@ -42,7 +43,7 @@ def command_of(study: Study) -> Callable[..., None]:
     def command(
         own: Any, training: TrainingOptions, running: RunOptions, output: OutputOptions
     ) -> None:
-        console = Console(stderr=True)  # progress goes there, so that the answer stands alone
+        console = PlainConsole(stderr=True)  # progress goes there, so that the answer stands alone
         display = Display(console, quiet=output.json)
         options = dataclasses.replace(running, command=typed_command())
         plan = study.plan(
@@ -85,7 +86,7 @@ def _estimate(plan: Plan, options: RunOptions, output: OutputOptions) -> None:
     folder = folder_of(plan, options)
     work, workers = missing_trials(plan, Ledger(folder)), expected_workers(options)
     measured = estimate(plan, work, options, folder=folder, workers=workers)
-    print(measured.render(as_json=output.json))
+    print(plain(measured.render(as_json=output.json)))
 
 
 def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOptions) -> None:
