@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis import StudyData, compute_report, write_report
 from analysis.grid import Grid
 from sweeper.cli.console import printer
+from sweeper.cli.plain_text import one_line
 from sweeper.cli.watch import warnings
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.units import duration
@@ -33,9 +34,9 @@ def as_rich(grid: Grid) -> Table:
     """Return a grid as a terminal shows it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in grid.columns:
-        table.add_column(column, justify="left" if column in grid.text else "right")
+        table.add_column(one_line(column), justify="left" if column in grid.text else "right")
     for row in grid.rows:
-        table.add_row(*row.cells, style="dim" if row.faint else None)
+        table.add_row(*map(one_line, row.cells), style="dim" if row.faint else None)
     return table
 
 

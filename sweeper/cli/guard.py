@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from sweeper.cli.plain_text import one_line
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
 
@@ -85,5 +86,5 @@ def describe_os_error(error: OSError) -> str:
 
 
 def _refuse(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from trainer import bounded_json
 from trainer.errors import UserError
 from trainer.functional import gates
 from trainer.networks import NETWORKS, VAE
@@ -85,7 +86,7 @@ def load_model(path: Path | str) -> NarrowModel:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model = json.loads(metadata["model"])
+        model = bounded_json.parse_object(metadata["model"])
         spec = TrialSpec.from_json(model["spec"])
         open_mask = tensors.pop("gates")
         del tensors["gate_logits"]
