@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -74,15 +75,22 @@ def model_file(trial: Trial, state: TrainState) -> bytes:
     return safetensors.torch.save(contiguous, metadata)
 
 
-def load_model(path: Path | str) -> NarrowModel:
+def load_model(path: Path | str, sha256: str | None = None) -> NarrowModel:
     """Read the model of a finished trial.
 
+    Args:
+        path: the file.
+        sha256: the digest of its bytes in hexadecimal digits: `model_sha256` in the trial's row.
+
     Raises:
-        UserError: if there is no such file, or it is not a model of this program.
+        UserError: if there is no such file, it has another digest, or it is not a model of this
+            program.
     """
     if not Path(path).is_file():  # a FIFO would be waited for
         raise UserError(f"{path} is not a model of this program: there is no such file")
     try:
+        if sha256 is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+            raise UserError(f"{path} is damaged: it is not the file that was written")
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
