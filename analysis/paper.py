@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -74,6 +74,10 @@ STEPS = {"trajectory": 50_000, "pareto": 1_875_000, "compression": 200_000}
 """The paper's, by study; it gives none for its Figure 3. 2000 epochs of MNIST are 1,875,000."""
 
 
+DEFAULTS = {field.name: field.default for field in fields(TrialSpec)}
+"""The paper's, by field."""
+
+
 @dataclass(frozen=True)
 class PaperValue:
     """One number of the paper, and ours."""
@@ -141,14 +145,14 @@ def paper_comparison(values: Iterable[PaperValue]) -> Grid:
 def deviations(study: StudyData) -> list[str]:
     """List how this study differs from the paper's, each time naming the data sets concerned."""
     about: dict[str, list[str]] = {}
-    for dataset, setting in study.manifest["settings"].items():
+    for dataset, setting in study.manifest.settings.items():
         if original(dataset) in TABLE_1:
             for text in _deviations(study.name, dataset, setting):
                 about.setdefault(text, []).append(dataset)
     return [f"{listed(datasets)}: {text}" for text, datasets in about.items()]
 
 
-def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
+def _deviations(study: str, dataset: str, setting: Mapping[str, Any]) -> list[str]:
     found = []
     if dataset in STANDS_FOR:
         found.append(f"drawn from the factors of {STANDS_FOR[dataset]}, not its original images")
@@ -156,6 +160,8 @@ def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
         found.append("some images are held out and not trained on; the paper names no split")
     if study == "trajectory":
         found.append("τ as asked for; the paper does not say which it took")
+    if not {"steps", "layers", "architecture", "objective"} <= setting.keys():
+        return found  # rebuilt from rows that do not tell
     steps = STEPS.get(study)
     if steps is None:
         found.append(f"{setting['steps']:,} steps; the paper does not say how many it took")
@@ -168,12 +174,12 @@ def _deviations(study: str, dataset: str, setting: dict[str, Any]) -> list[str]:
         found.append(f"channels {layers}; the paper does not give its own")
     else:
         found.append(f"network {setting['architecture']} ({layers}), the paper's is {network}")
-    usual = TrialSpec.__dataclass_fields__["objective"].default
+    usual = DEFAULTS["objective"]
     # In a compression study this is the baseline's, without gates as in the paper.
     if study != "compression" and setting["objective"] != usual:
         found.append(f"objective {setting['objective']}, the paper's is {usual}")
     for name, value in setting.items():
-        usual = TrialSpec.__dataclass_fields__[name].default
+        usual = DEFAULTS.get(name)
         if isinstance(usual, float | int) and value != usual and name != "tolerance":
             found.append(f"{name.replace('_', ' ')} {value:g}, the paper {usual:g}")
     return found

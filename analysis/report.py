@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Sequence
 
 import jinja2
@@ -36,8 +37,10 @@ def write_report(report: StudyReport) -> str:
     pictures = list(render(report.plots()))
     folder = report.study.ledger.report
     for picture in pictures:
-        folder.write(f"{picture.stem}.svg", picture.svg)
-        folder.write(f"{picture.stem}.png", picture.png)
+        *around, name = picture.stem.split("/")
+        place = functools.reduce(lambda outer, inner: outer.folder(inner), around, folder)
+        place.write(f"{name}.svg", picture.svg)
+        place.write(f"{name}.png", picture.png)
     for grid in report.tables:
         if len(grid.data.columns):
             folder.write(f"{grid.name}.csv", _csv(grid.data))

@@ -44,15 +44,36 @@ def compute_warnings(study: StudyData, *others: StudyWarning | None) -> tuple[St
     return tuple(warning for warning in found if warning is not None)
 
 
+def _rebuilt(study: StudyData) -> StudyWarning | None:
+    why = study.manifest.rebuilt
+    advice = "Run the same command again: it writes study.json anew and trains what is missing."
+    lines = (("study.json", why),)
+    return StudyWarning("study.json is lost or damaged", advice, lines) if why else None
+
+
 def _damaged(study: StudyData) -> StudyWarning | None:
     lines = tuple((name, "left out of this report") for name in study.ledger.damaged())
     advice = "Run the same command again: it trains these trials anew."
     return StudyWarning(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
 
 
+def _damaged_files(study: StudyData) -> StudyWarning | None:
+    files = study.files
+    if not files.faults:
+        return None
+    advice = f"{files.advice} Such models are not recommended, such curves and images not shown."
+    return StudyWarning(files.title, advice, tuple(files.details()))
+
+
+def _unchecked_files(study: StudyData) -> StudyWarning | None:
+    line = study.files.unchecked_line
+    advice = "Run the same command again: it checks all."
+    return StudyWarning(line[:1].upper() + line[1:], advice) if study.files.unchecked else None
+
+
 def _missing(study: StudyData) -> StudyWarning | None:
-    asked = set(study.manifest["asked"])
-    waiting = len(study.manifest["waiting"])
+    asked = set(study.manifest.asked)
+    waiting = len(study.manifest.waiting)
     missing = len(asked - set(study.trials["trial_id"])) + waiting
     if not missing:
         return None
@@ -148,7 +169,10 @@ def _no_gates(study: StudyData) -> StudyWarning | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    _rebuilt,
     _damaged,
+    _damaged_files,
+    _unchecked_files,
     _missing,
     _failed,
     _diverged,

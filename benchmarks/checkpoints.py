@@ -19,7 +19,7 @@ from measure import usual_models, usual_spec
 
 from sweeper.environment import hardware
 from sweeper.options import RunOptions
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.objectives.measures import POINTS, CurvePoint
 from trainer.step.trial import Trial
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder

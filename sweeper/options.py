@@ -114,6 +114,12 @@ class RunOptions:
         help="Compile the training step, on a CPU: on, off, or auto, for trials long enough to "
         "make up for it.",
     )
+    repair: bool | None = option(
+        None,
+        flag="--repair/--no-repair",
+        help="Train those trials again whose model, samples or curve is damaged or lost, or keep "
+        "them as they are. Default: train them again, unless a whole folder is missing.",
+    )
     command: str = ""
     """What to give again to go on, for the record and for people; no option of the command line."""
 

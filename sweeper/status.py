@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from sweeper.ledger.faults import Inspection
+from sweeper.ledger.inspection import CHECK_SECONDS
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.manifest import KILLED, RUNNING
+from sweeper.ledger.manifest import KILLED, RUNNING, Manifest, RunEntry
 from sweeper.ledger.unfinished import Unfinished, read_unfinished
 from trainer.verdict import Status
 
@@ -35,7 +37,7 @@ class StudyStatus:
     """Trials that the run under way has begun."""
     interrupted: tuple[Unfinished, ...]
     """Trials that an earlier run has begun; the next run goes on with them."""
-    last_run: dict[str, Any] | None
+    last_run: RunEntry | None
     """Its entry in `study.json`; its outcome is `killed` if it never came to write one."""
     last_sign: datetime | None
     """When the study last wrote anything about itself or a trial."""
@@ -43,6 +45,10 @@ class StudyStatus:
     """Whether a run is under way."""
     seconds_to_go: float | None
     """Of wall time, with the workers of the last run; None if nothing is known to go by."""
+    files: Inspection | None
+    """What is wrong with the models, samples and curves; None if that was not checked."""
+    rebuilt: str = ""
+    """Why `study.json` had to be rebuilt from the rows; empty if it was not."""
 
     @property
     def waiting(self) -> int:
@@ -66,12 +72,18 @@ class StudyStatus:
             "in_use": self.in_use,
             "seconds_to_go": self.seconds_to_go,
             "last_sign": self.last_sign.isoformat() if self.last_sign else None,
-            "last_run": self.last_run,
+            "last_run": self.last_run.to_json() if self.last_run else None,
+            "rebuilt": self.rebuilt or None,
+            **({} if self.files is None else self.files.to_json()),
         }
 
 
-def read_status(ledger: Ledger) -> StudyStatus:
+def read_status(ledger: Ledger, *, check_files: bool = False) -> StudyStatus:
     """Read how a study is doing.
+
+    Args:
+        ledger: the study's.
+        check_files: whether to check models, samples and curves, for `CHECK_SECONDS` at most.
 
     Raises:
         UserError: if the folder holds no study, or one that cannot be read.
@@ -80,8 +92,10 @@ def read_status(ledger: Ledger) -> StudyStatus:
     unfinished = read_unfinished(ledger)
     columns = ["trial_id", "status", "seconds", "finished_at"]
     # The rows come last: a trial that ends meanwhile has a row, and counts as ended.
-    manifest, rows = ledger.manifest(), ledger.rows().select(columns).to_pylist()
-    asked = set(manifest["asked"])
+    manifest, table = ledger.manifest(), ledger.rows()
+    files = ledger.inspect(table, CHECK_SECONDS) if check_files else None
+    rows = table.select(columns).to_pylist()
+    asked = set(manifest.asked)
     last_run = _last_run(manifest, in_use)
     ended = {row["trial_id"]: row for row in rows if row["trial_id"] in asked}
     begun = [each for each in unfinished if each.trial_id in asked and _goes_on(each, ended)]
@@ -91,14 +105,14 @@ def read_status(ledger: Ledger) -> StudyStatus:
     for each in begun:
         ended.pop(each.trial_id, None)  # it failed before and is tried again
     failed = sum(row["status"] == Status.FAILED for row in ended.values())
-    count = len(asked) + len(manifest["waiting"])
+    count = len(asked) + len(manifest.waiting)
     untouched = count - len(ended) - len(begun)
-    workers = (last_run or {}).get("workers") or 1
+    workers = (last_run.workers if last_run else None) or 1
     lengths = [row["seconds"] for row in rows if row["seconds"] and math.isfinite(row["seconds"])]
     return StudyStatus(
         folder=str(ledger.folder),
-        study=manifest["study"],
-        datasets=tuple(manifest["settings"]),
+        study=manifest.study,
+        datasets=tuple(manifest.settings),
         asked=count,
         statuses=dict(sorted(Counter(row["status"] for row in rows).items())),
         finished=len(ended) - failed,
@@ -106,9 +120,11 @@ def read_status(ledger: Ledger) -> StudyStatus:
         running=tuple(running),
         interrupted=tuple(interrupted),
         last_run=last_run,
+        rebuilt=manifest.rebuilt,
         in_use=in_use,
         last_sign=_last_sign(last_run, rows, unfinished),
         seconds_to_go=seconds_to_go([_pace(each) for each in begun], untouched, lengths, workers),
+        files=files,
     )
 
 
@@ -159,13 +175,12 @@ def _pace(trial: Unfinished) -> Pace:
     return Pace(trial.step, trial.spec.steps, trial.seconds_per_step)
 
 
-def _last_run(manifest: dict[str, Any], in_use: bool) -> dict[str, Any] | None:
-    if not manifest["runs"]:
+def _last_run(manifest: Manifest, in_use: bool) -> RunEntry | None:
+    if not manifest.runs:
         return None
-    last_run: dict[str, Any] = dict(manifest["runs"][-1])
-    if last_run["outcome"] == RUNNING and not in_use:
-        last_run["outcome"] = KILLED
-    return last_run
+    last_run = manifest.runs[-1]
+    killed = last_run.outcome == RUNNING and not in_use
+    return replace(last_run, outcome=KILLED) if killed else last_run
 
 
 def _goes_on(trial: Unfinished, ended: dict[str, Row]) -> bool:
@@ -176,17 +191,16 @@ def _goes_on(trial: Unfinished, ended: dict[str, Row]) -> bool:
     return bool(row["status"] == Status.FAILED and trial.saved_at > row["finished_at"])
 
 
-def _is_of(trial: Unfinished, run: dict[str, Any] | None) -> bool:
+def _is_of(trial: Unfinished, run: RunEntry | None) -> bool:
     """Return whether a trial was worked on since the run began."""
-    return run is not None and trial.saved_at >= datetime.fromisoformat(run["started_at"])
+    return run is not None and trial.saved_at >= run.started_at
 
 
 def _last_sign(
-    run: dict[str, Any] | None, rows: Sequence[Row], unfinished: Sequence[Unfinished]
+    run: RunEntry | None, rows: Sequence[Row], unfinished: Sequence[Unfinished]
 ) -> datetime | None:
     moments = [row["finished_at"] for row in rows] + [each.saved_at for each in unfinished]
-    written = [run["started_at"], run["finished_at"]] if run else []
-    moments += [datetime.fromisoformat(text) for text in written if text]
+    moments += [moment for moment in (run.started_at, run.finished_at) if moment] if run else []
     return max(moments).astimezone(UTC) if moments else None
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from sweeper.cli.app import app
 from sweeper.environment import hardware, package_versions
+from sweeper.ledger.digests import Digests
 from sweeper.ledger.ledger import Ledger
 
 KEPT = Path(__file__).parent / "kept" / "e99f3ba"
@@ -86,10 +87,15 @@ def test_a_kept_checkpoint_is_resumed_to_the_row_of_an_undisturbed_trial(kept: P
     assert len(begun) == 167  # the points that the checkpoint held, one every 15 steps
     for trial_id, before in undisturbed.items():
         if trial_id != "cf7d44f9ee194498" or _same_machine(before):
-            assert {name: now[trial_id][name] for name in before} == before
+            assert _without_digests(now[trial_id]) == _without_digests(before)
         else:  # another processor rounds otherwise
             assert now[trial_id]["train_sse"] == pytest.approx(before["train_sse"], rel=0.05)
             assert abs(now[trial_id]["open_gates"] - before["open_gates"]) <= 1
+
+
+def _without_digests(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave away what that version did not write."""
+    return {name: value for name, value in row.items() if name not in Digests._fields}
 
 
 def _same_machine(row: dict[str, Any]) -> bool:

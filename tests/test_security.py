@@ -34,7 +34,7 @@ from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import read_unfinished
 from trainer.data.official.archive import read_members
 from trainer.errors import UserError
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.training.checkpoint import CheckpointFolder
 from trainer.training.export import load_model
 
@@ -91,16 +91,17 @@ def test_the_pickle_canary_fires_when_it_is_unpickled(tmp_path: Path) -> None:
     "write", [pickle.dump, torch.save, np.save], ids=["pickle", "torch", "numpy"]
 )
 def test_a_pickle_among_a_trial_s_checkpoints_is_passed_over(write: Any, fired: Path) -> None:
-    folder = fired.parent / "a"
+    trial_id = "a" * 16
+    folder = fired.parent / trial_id
     folder.mkdir()
     content = _written(write, fired)
     digest = hashlib.sha256(content).hexdigest()[:16]
     (folder / f"{100:012d}-{digest}.safetensors").write_bytes(content)
-    assert CheckpointFolder(LocalFolder(folder), "a").latest(torch.device("cpu")) is None
+    assert CheckpointFolder(LocalFolder(folder), trial_id).latest(torch.device("cpu")) is None
     (folder / "attempt.json").write_text('{"number": 1, "started_at": "2026-01-01T00:00:00+00:00"}')
     checkpoints = fired.parent / "study" / "checkpoints"
     checkpoints.mkdir(parents=True)
-    folder.rename(checkpoints / "a")
+    folder.rename(checkpoints / trial_id)
     assert [saved.point for saved in read_unfinished(Ledger(fired.parent / "study"))] == [None]
 
 

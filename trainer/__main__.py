@@ -17,8 +17,8 @@ import torch
 
 from trainer.data import open_content
 from trainer.errors import UserError
-from trainer.files import LocalFolder
 from trainer.hardware import choose_device, set_precision
+from trainer.local_folder import LocalFolder
 from trainer.result import TrialResult
 from trainer.spec import TrialSpec
 from trainer.step.trial import Trial

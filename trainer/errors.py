@@ -24,3 +24,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return UserError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return what an error repeats of a text: all of it, or its beginning."""
+    return text if len(text) <= most else text[:most] + "…"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import typer
 
 from sweeper.cli import data, inspect
-from sweeper.cli.guard import guarded
+from sweeper.cli.guard import OneLineGroup, guarded
 from sweeper.cli.run import command_of
 from sweeper.studies import STUDIES
 
 app = typer.Typer(
     name="sweeper",
+    cls=OneLineGroup,
     help="Sweep the error tolerance of variational autoencoders that find their own latent width.",
     no_args_is_help=True,
     add_completion=False,

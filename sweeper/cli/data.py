@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from sweeper.cli.console import printer
+from sweeper.cli.console import printer, progress_printer
 from sweeper.options import DATA_DIR_HELP
 from trainer import data
 from trainer.data import Dataset
@@ -37,7 +37,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a data set's official files, verified."""
-    with _progress_bars(Console(stderr=True)) as show:
+    with _progress_bars(progress_printer()) as show:
         paths = data.fetch(name, data_dir, show)
     if not paths:
         print(f"{name} comes with this package; nothing to download")
@@ -55,7 +55,7 @@ def show(
     """Describe a data set and write a contact sheet of its images."""
     from analysis.figures.contact_sheet import contact_sheet  # loads matplotlib
 
-    dataset = load_or_fetch(name, data_dir, Console(stderr=True))
+    dataset = load_or_fetch(name, data_dir, progress_printer())
     path = out or Path(f"{name}.png")
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
@@ -84,7 +84,7 @@ def load_or_fetch(name: str, data_dir: Path | None, console: Console) -> Dataset
 @contextmanager
 def _progress_bars(console: Console) -> Iterator[data.Progress]:
     """Show, in a terminal, a bar for each file that is downloaded or converted."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bars:

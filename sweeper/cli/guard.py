@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
@@ -32,6 +35,47 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+class OneLineGroup(TyperGroup):
+    """The outermost group of commands: what its parser refuses is one line on standard error too.
+
+    Typer itself would draw a box of several lines.
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line; it ends by SystemExit unless `standalone_mode` is False."""
+        given = (args, prog_name, complete_var, False, windows_expand_args)
+        if not standalone_mode:
+            return super().main(*given, **extra)
+        try:
+            sys.exit(super().main(*given, **extra))
+        except TyperException as error:
+            message = _parser_message(error)
+            if message:  # and no help, which has been shown
+                print(f"error: {message}", file=sys.stderr)
+            sys.exit(EXIT_BAD_INPUT)
+
+
+def _parser_message(error: TyperException) -> str:
+    """Write what the command parser refused, and where the command is described."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if not message:
+        return ""
+    message = re.sub(r"\. Did you mean (.+)\?", r"; did you mean \1?", message)
+    near = getattr(error, "possibilities", None)  # of an option, the most similar first
+    message = re.sub(r" \(Possible options: .+\)", f"; did you mean {near and near[0]}?", message)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "sweeper"
+    return f"{message[0].lower()}{message[1:]} (see `{command} --help`)"
 
 
 def describe_os_error(error: OSError) -> str:

@@ -64,7 +64,7 @@ def status(
         raise UserError("--json prints once; leave --watch away")
     ledger = find_study(study)
     if json:
-        print(json_format.dumps(read_status(ledger).to_json()))
+        print(json_format.dumps(read_status(ledger, check_files=True).to_json()))
         return
     from analysis import StudyData, compute_report
     from sweeper.cli.answer import as_rich
@@ -72,7 +72,7 @@ def status(
     console = printer()
     if watch:
         view.watch(ledger, console)
-    now = read_status(ledger)
+    now = read_status(ledger, check_files=True)
     console.print(view.render(now, console))
     if now.finished:
         console.print()
@@ -83,7 +83,10 @@ def report(study: StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
     from analysis import StudyData, compute_report, write_report  # loads matplotlib
 
-    print(write_report(compute_report(StudyData.read(find_study(study)))))
+    written = compute_report(StudyData.read(find_study(study)))
+    for line in view.warnings(written.study.files):
+        print(line, file=sys.stderr)
+    print(write_report(written))
 
 
 def list_studies(
@@ -112,7 +115,7 @@ def list_studies(
             ", ".join(each.datasets),
             f"{each.finished} of {each.asked}",
             str(each.statuses.get("feasible", 0)),
-            (each.last_run or {}).get("outcome", "–"),
+            each.last_run.outcome if each.last_run else "–",
         )
     printer().print(table)
 

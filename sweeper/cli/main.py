@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sweeper.ledger.credentials import without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
+from sweeper.run.streams import make_streams_reliable, output_problem
 from sweeper.run.supervisor import Loss, supervise
 
 EXIT_FAILED = 1
@@ -22,6 +23,7 @@ EXIT_FAILED = 1
 
 def main() -> None:
     """Run the command line."""
+    make_streams_reliable()
     if not needs_supervision(sys.argv[1:]):
         _run_app()
         return
@@ -76,4 +78,10 @@ def report_loss(loss: Loss) -> int:
 def _run_app() -> None:
     from sweeper.cli.app import app
 
-    app()
+    try:
+        app()
+    finally:
+        problem = output_problem()
+        if problem is not None:  # what was asked for was done, but its answer is lost
+            print(f"error: cannot write to standard output: {problem.strerror}", file=sys.stderr)
+            sys.exit(EXIT_FAILED)

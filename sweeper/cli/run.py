@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
+from sweeper.cli.console import progress_printer
 from sweeper.cli.data import load_or_fetch
 from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
@@ -42,7 +42,7 @@ def command_of(study: Study) -> Callable[..., None]:
     def command(
         own: Any, training: TrainingOptions, running: RunOptions, output: OutputOptions
     ) -> None:
-        console = Console(stderr=True)  # progress goes there, so that the answer stands alone
+        console = progress_printer()
         display = Display(console, quiet=output.json)
         options = dataclasses.replace(running, command=typed_command())
         plan = study.plan(
@@ -50,7 +50,7 @@ def command_of(study: Study) -> Callable[..., None]:
         )
         _warn(plan, display)
         if output.dry_run:
-            _estimate(plan, options, output)
+            _estimate(plan, options, display, output)
         else:
             _run(plan, options, display, output)
 
@@ -74,16 +74,21 @@ def _warn(plan: Plan, display: Display) -> None:
         display.note(f"warning: {warning}")
 
 
-def _estimate(plan: Plan, options: RunOptions, output: OutputOptions) -> None:
+def _estimate(plan: Plan, options: RunOptions, display: Display, output: OutputOptions) -> None:
     from sweeper.backends import check_backend, expected_workers  # loads torch
     from sweeper.planning.compilation import check_compile
     from sweeper.planning.estimate import estimate
     from sweeper.planning.missing import missing_trials
+    from sweeper.planning.repair import plan_repair
     from sweeper.run.run import folder_of
 
     check_compile(options, check_backend(options))
-    folder = folder_of(plan, options)
-    work, workers = missing_trials(plan, Ledger(folder)), expected_workers(options)
+    folder, workers = folder_of(plan, options), expected_workers(options)
+    ledger = Ledger(folder)
+    repair = plan_repair(missing_trials(plan, ledger), ledger, options.repair)
+    for note in repair.notes:
+        display.note(note)
+    work = missing_trials(plan, ledger, without=repair.again)
     measured = estimate(plan, work, options, folder=folder, workers=workers)
     print(measured.render(as_json=output.json))
 

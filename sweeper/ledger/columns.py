@@ -48,6 +48,9 @@ TRIAL_SCHEMA = pa.schema(
         ("precision", pa.string()),  # float32 or tf32: what float32 numbers were multiplied in
         ("compiled", pa.bool_()),  # whether the training step was
         ("parent", pa.string()),  # the trial that this one follows from
+        ("model_sha256", pa.string()),  # see `sweeper.ledger.digests`, as the next two
+        ("samples_sha256", pa.string()),
+        ("curves_sha256", pa.string()),
     ]
 )
 """One row per finished trial, in `trials/<id>.parquet`."""

@@ -7,11 +7,8 @@ or not at all: a row that can be read stands for a trial that is complete, whate
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,33 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.ledger import lock
+from sweeper.ledger.artifacts import Artifacts
 from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.compaction import Volumes
-from sweeper.ledger.integrity import decode, encode
-from sweeper.ledger.manifest import MANIFEST, read_manifest, write_manifest
+from sweeper.ledger.faults import Inspection
+from sweeper.ledger.inspection import Inspector
+from sweeper.ledger.integrity import encode
+from sweeper.ledger.manifest import (
+    MANIFEST,
+    DamagedManifestError,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from sweeper.ledger.rebuild import rebuild_manifest
 from sweeper.ledger.record import TrialRecord
+from sweeper.ledger.repair import ASIDE, set_aside
 from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
-from trainer.files import UNFINISHED, Folder, LocalFolder
+from trainer.files import UNFINISHED, Folder, content_name
+from trainer.local_folder import LocalFolder
+from trainer.spec import TRIAL_ID
 from trainer.verdict import Status
+
+PARTS = {"trials", "curves", "models", "samples", "checkpoints", "report", ASIDE}
+"""The folders in a study's folder."""
 
 VOLUME = 500
 """Trials in a volume: few files for many trials, and little to write at a time."""
@@ -58,25 +71,62 @@ class Ledger:
         self.samples = self.folder.folder("samples")
         self.checkpoints = self.folder.folder("checkpoints")
         self.report = self.folder.folder("report")
+        self._damaged = self.folder.folder(ASIDE)
         self._volumes = Volumes(self.trials, self.curves)
         self._rows = Rows(self.trials, self._volumes)
+        self._artifacts = Artifacts(self.folder, self._volumes, self._rows)
+        self._inspector = Inspector(self.folder, self._artifacts, self._volumes, self._rows)
+        self._logged = ""
 
     @property
     def exists(self) -> bool:
-        """Whether a study was started in this folder."""
-        return self.folder.has(MANIFEST)
+        """Whether a study was started in this folder; one that lost its `study.json` has rows."""
+        return self.folder.has(MANIFEST) or self._rows.any()
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Read `study.json`: the request, the versions, and what each run cost.
+
+        One that is lost or damaged is rebuilt from the rows, as far as they go, and that is logged.
 
         Raises:
             UserError: if the folder holds no study, or one that this version cannot read.
+            OSError: if the storage refuses.
         """
-        return read_manifest(self.folder)
+        try:
+            return read_manifest(self.folder)
+        except FileNotFoundError:
+            why = f"{self.folder.at(MANIFEST)} is lost"
+            refusal = f"{self.folder} holds no study (no {MANIFEST}); see `sweeper list`"
+        except DamagedManifestError as error:
+            why = str(error)
+            refusal = f"{error}; restore it, or move its folder away and run the study again"
+        rebuilt = rebuild_manifest(self.rows(), self._begun(), why)
+        if rebuilt is None:
+            raise UserError(refusal)
+        if rebuilt.rebuilt != self._logged:
+            logger.warning("%s", rebuilt.rebuilt)
+            self._logged = rebuilt.rebuilt
+        return rebuilt
 
-    def write_manifest(self, content: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Replace `study.json`."""
-        write_manifest(self.folder, content)
+        write_manifest(self.folder, manifest)
+
+    def _begun(self) -> list[str]:
+        """List the trials that have checkpoints."""
+        return list(filter(TRIAL_ID.fullmatch, self.checkpoints.names()))
+
+    def _restore_manifest(self) -> None:
+        """Write a lost or damaged `study.json` anew; what is left of it is set aside."""
+        if not self.exists:
+            return
+        manifest = self.manifest()
+        if not manifest.rebuilt:
+            return
+        if self.folder.has(MANIFEST):
+            content = self.folder.read(MANIFEST)
+            self._damaged.write(content_name("study", content, ".json"), content)
+        self.write_manifest(manifest)
 
     def check_is_study(self) -> None:
         """Check that the folder can hold a study, and nothing else is kept in it.
@@ -90,7 +140,7 @@ class Ledger:
             return
         ours = (lock.LOCK, UNFINISHED)  # of a run that was killed while it wrote the first file
         others = [name for name in self.folder.names() if not name.endswith(ours)]
-        if others:
+        if others and not (self._begun() and set(others) <= PARTS):
             raise UserError(
                 f"{self.folder} is not empty and holds no study (found {others[0]!r}); "
                 "give an empty or new folder with --study"
@@ -112,15 +162,8 @@ class Ledger:
     def record(self, record: TrialRecord) -> None:
         """Keep a trial: its row last, after which only a failed one needs its checkpoints."""
         trial_id = record.spec.trial_id
-        if record.curves is not None:
-            self.curves.write(f"{trial_id}.parquet", encode(record.curves))
-        if record.model is not None:
-            self.models.write(f"{trial_id}.safetensors", record.model)
-        if record.samples is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, allow_pickle=False, **record.samples)
-            self.samples.write(f"{trial_id}.npz", buffer.getvalue())
-        self.trials.write(f"{trial_id}.parquet", encode(record.row()))
+        digests = self._artifacts.write(record)
+        self.trials.write(f"{trial_id}.parquet", encode(record.row(digests)))
         if record.result.status is not Status.FAILED:
             self.checkpoints.folder(trial_id).clear()
 
@@ -128,14 +171,24 @@ class Ledger:
         """Make the folder ready for a run, which holds it, after a run that was killed.
 
         Removes the checkpoints of finished trials, files that were being written, and requests to
-        stop; finishes a compaction; sets volumes aside that are damaged.
+        stop; finishes a compaction; sets volumes and a `study.json` aside that are damaged, and
+        writes the latter anew.
 
         Returns:
             `damaged()`, as it was.
+
+        Raises:
+            OSError: if there is something that leads outside the folder, or blocks whoever reads
+                it, where the study has its files.
         """
+        for folder in (self.trials, self.curves, self.models, self.samples):
+            folder.check()
+        for folder in (self.checkpoints, self.report, self._damaged):
+            folder.check(folders=True)
+        self._restore_manifest()
         damaged = self.damaged()
         for name in set(self._volumes.names()) & set(damaged):
-            self.folder.folder("damaged").write(name, self.trials.read(name))
+            self._damaged.write(name, self.trials.read(name))
             self.trials.remove(name)
         self._volumes.remove_unfinished()
         for folder in (self.folder, self.trials, self.curves, self.models, self.samples):
@@ -161,7 +214,7 @@ class Ledger:
         single = [trial_id for trial_id in self._rows.single() if trial_id in finished]
         left = [trial_id for trial_id in single if trial_id in compacted]
         if left:  # by a run that was killed while it did this
-            curves = self._compacted_curves(left)
+            curves = self._artifacts.compacted_curves(left)
             for trial_id in left:
                 self._remove_single(trial_id, with_curve=trial_id in curves)
         single = [trial_id for trial_id in single if trial_id not in compacted]
@@ -224,45 +277,23 @@ class Ledger:
 
         To ask once for many is much faster than to ask for each, since they lie in volumes.
         """
-        single = {trial_id: self._single_curve(trial_id) for trial_id in trial_ids}
-        found = {trial_id: curve for trial_id, curve in single.items() if curve is not None}
-        return found | self._compacted_curves(single.keys() - found.keys())
-
-    def _compacted_curves(self, trial_ids: Iterable[str]) -> dict[str, pa.Table]:
-        found: dict[str, pa.Table] = {}
-        by_volume: dict[str, set[str]] = {}
-        compacted = self._rows.compacted()
-        for trial_id in trial_ids:
-            if trial_id in compacted:
-                by_volume.setdefault(compacted[trial_id], set()).add(trial_id)
-        for volume, wanted in by_volume.items():
-            with _warn_of_damage(f"the curves of {self.trials.at(volume)}"):
-                found |= self._volumes.curves(volume, wanted)
-        return found
-
-    def _single_curve(self, trial_id: str) -> pa.Table | None:
-        name = f"{trial_id}.parquet"
-        with _warn_of_damage(self.curves.at(name)), contextlib.suppress(FileNotFoundError):
-            return decode(self.curves.read(name))
-        return None
+        return self._artifacts.curves_of(trial_ids)
 
     def sample(self, trial_id: str) -> dict[str, np.ndarray]:
         """Read one trial's sample images; empty if it has none that can be read."""
-        name = f"{trial_id}.npz"
-        with _warn_of_damage(self.samples.at(name)), contextlib.suppress(FileNotFoundError):
-            content = io.BytesIO(self.samples.read(name))
-            with np.load(content, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        return {}
+        return self._artifacts.sample(trial_id)
 
+    def inspect(self, rows: pa.Table, seconds: float | None = None) -> Inspection:
+        """Check the models, samples and curves of trials; see `Inspector.inspect`."""
+        return self._inspector.inspect(rows, seconds)
 
-@contextlib.contextmanager
-def _warn_of_damage(what: str) -> Iterator[None]:
-    """Log what cannot be read; no result depends on it."""
-    try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        logger.warning("%s cannot be read: %s", what, error)
+    def set_aside(self, trial_ids: Collection[str]) -> None:
+        """Move trials into `damaged/`, so that they are missing; see `repair.set_aside`.
+
+        Only the run that holds the folder may do so, after `recover`.
+        """
+        set_aside(self.folder, self._artifacts, self._volumes, trial_ids)
+        self._rows.forget(trial_ids)
 
 
 def now() -> datetime:

@@ -13,14 +13,18 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import TextIO
+from typing import BinaryIO
 
 from trainer.errors import UserError
-from trainer.files import Folder, LocalFolder
+from trainer.files import Folder
+from trainer.local_folder import LocalFolder
 
 LOCK = "lock"
 
 RENEW_SECONDS = 5.0
+NAME_BYTES = 200
+"""Read of a lock file, which names who holds it."""
+
 PATIENCE_SECONDS = 4 * RENEW_SECONDS
 """A lease on storage without locks is dead if it was not renewed for so long."""
 
@@ -41,11 +45,11 @@ def holder(folder: Folder) -> str | None:
             return _who(folder.read(LOCK)) if aged < PATIENCE_SECONDS else None
         except FileNotFoundError:  # released meanwhile
             return None
-    with (folder.path / LOCK).open() as file:
+    with folder.open(LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file.read().strip() or "another process"
+            return _written_in(file)
     return None
 
 
@@ -62,26 +66,23 @@ def held(folder: Folder) -> contextlib.AbstractContextManager[None]:
 def _flock(folder: LocalFolder) -> Iterator[None]:
     """Hold a folder by a lock of the kernel, which releases it when the process ends."""
     made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = folder.path / LOCK
-    with lock.open("a+") as file:
+    with folder.open_lock(LOCK) as file:
         if not _locks(file):
-            file.seek(0)
-            raise _in_use(folder, file.read().strip() or "another process")
+            raise _in_use(folder, _written_in(file))
         file.truncate(0)
-        file.write(_this_process())
+        file.write(_this_process().encode())
         file.flush()
         try:
             yield
         finally:
             if folder.names() == [LOCK]:
-                lock.unlink()  # the run was refused before it began: leave nothing behind
+                folder.remove(LOCK)  # the run was refused before it began: leave nothing behind
                 with contextlib.suppress(OSError):  # not empty: another study came to be
                     for path in made:
                         path.rmdir()
 
 
-def _locks(file: TextIO) -> bool:
+def _locks(file: BinaryIO) -> bool:
     """Try for a moment, since `holder` takes the lock too, for as long as it checks it."""
     for _ in range(10):
         try:
@@ -160,6 +161,10 @@ class _Lease:
 
 def _this_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _written_in(lock: BinaryIO) -> str:
+    return lock.read(NAME_BYTES).decode(errors="replace").strip() or "another process"
 
 
 def _who(content: bytes) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.ledger.columns import TRIAL_SCHEMA
+from sweeper.ledger.digests import NO_DIGESTS, Digests
 from trainer.result import TrialResult
 from trainer.spec import TrialSpec
 
@@ -36,8 +37,12 @@ class TrialRecord:
     samples: dict[str, np.ndarray] | None = None
     """`images` and `reconstructions`, uint8 of shape [count, channels, height, width]."""
 
-    def row(self) -> pa.Table:
-        """Return the one row of `TRIAL_SCHEMA` that stands for this trial."""
+    def row(self, digests: Digests = NO_DIGESTS) -> pa.Table:
+        """Return the one row of `TRIAL_SCHEMA` that stands for this trial.
+
+        Args:
+            digests: of what is kept beside the row.
+        """
         spec, result = self.spec, self.result
         values: dict[str, Any] = {
             "trial_id": spec.trial_id,
@@ -51,6 +56,7 @@ class TrialRecord:
             "versions": json.dumps(self.versions, sort_keys=True),
             "layers": list(spec.layers),
             "spec": spec.to_json(),
+            **digests._asdict(),
         }
         for name in TRIAL_SCHEMA.names:
             if name not in values:

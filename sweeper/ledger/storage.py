@@ -11,7 +11,8 @@ import pyarrow.fs as pafs
 
 from sweeper.ledger.credentials import without_credentials
 from trainer.errors import UserError
-from trainer.files import UNFINISHED, Folder, LocalFolder
+from trainer.files import UNFINISHED, Folder, check_name
+from trainer.local_folder import LocalFolder
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 """There a file appears when it has been written to its end, and moving one means copying it."""
@@ -65,7 +66,10 @@ class RemoteFolder:
         return without_credentials(self._uri_of(name))
 
     def folder(self, name: str) -> RemoteFolder:
-        return RemoteFolder(self._system, f"{self._path}/{name}", self._uri_of(name))
+        return RemoteFolder(self._system, self._inside(name), self._uri_of(name))
+
+    def check(self, *, folders: bool = False) -> None:
+        """Return: storage that pyarrow opens has nothing but files and folders."""
 
     def names(self) -> list[str]:
         selector = pafs.FileSelector(self._path, allow_not_found=True)
@@ -75,12 +79,12 @@ class RemoteFolder:
         return bool(self._info(name).type != pafs.FileType.NotFound)
 
     def read(self, name: str) -> bytes:
-        with self._system.open_input_stream(f"{self._path}/{name}") as file:
+        with self._system.open_input_stream(self._inside(name)) as file:
             return bytes(file.read())
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file; where it would be seen growing, under another name first."""
-        target = f"{self._path}/{name}"
+        target = self._inside(name)
         if self._system.type_name in OBJECT_STORES:
             self._put(target, content)
             return
@@ -98,12 +102,12 @@ class RemoteFolder:
     def modified(self, name: str) -> float:
         written = self._info(name).mtime
         if written is None:
-            raise FileNotFoundError(f"{self._path}/{name}")
+            raise FileNotFoundError(self._inside(name))
         return float(written.timestamp())
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self._system.delete_file(f"{self._path}/{name}")
+            self._system.delete_file(self._inside(name))
 
     def clear(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -114,7 +118,10 @@ class RemoteFolder:
         return f"{place.rstrip('/')}/{name}{question}{options}"
 
     def _info(self, name: str) -> pafs.FileInfo:
-        return self._system.get_file_info(f"{self._path}/{name}")
+        return self._system.get_file_info(self._inside(name))
+
+    def _inside(self, name: str) -> str:
+        return f"{self._path}/{check_name(name)}"
 
     def _put(self, path: str, content: bytes) -> None:
         with self._system.open_output_stream(path) as file:

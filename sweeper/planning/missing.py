@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import Manifest
 from sweeper.studies.base import Plan, Proposal, Rows, longest_first
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
@@ -36,8 +37,13 @@ class Work:
         return (*self.missing, *(trial.like for trial in self.proposal.later))
 
 
-def missing_trials(plan: Plan, ledger: Ledger) -> Work:
+def missing_trials(plan: Plan, ledger: Ledger, without: Collection[str] = ()) -> Work:
     """Compare a plan with its ledger.
+
+    Args:
+        plan: the study.
+        ledger: its ledger.
+        without: trials that are taken not to have ended.
 
     Raises:
         UserError: if the folder holds another question than the plan's.
@@ -46,7 +52,8 @@ def missing_trials(plan: Plan, ledger: Ledger) -> Work:
     if not ledger.exists:
         return remaining_work(plan, {})
     _check_same_question(plan, ledger)
-    return remaining_work(plan, ledger.ended())
+    ended = ledger.ended()
+    return remaining_work(plan, {each: ended[each] for each in ended if each not in without})
 
 
 def remaining_work(plan: Plan, rows: Rows) -> Work:
@@ -60,11 +67,17 @@ def remaining_work(plan: Plan, rows: Rows) -> Work:
     return Work(proposal, longest_first(missing))
 
 
-def widened(request: dict[str, list[Any]], plan: Plan) -> dict[str, list[Any]]:
+def widened(request: Mapping[str, Sequence[Any]], plan: Plan) -> dict[str, list[Any]]:
     """Join what was asked of a folder before with what is asked now."""
     return {
-        name: sorted({*request.get(name, []), *values}) for name, values in plan.request.items()
+        name: sorted({*request.get(name, []), *values}, key=_order)
+        for name, values in plan.request.items()
     }
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Sort numbers by their size, before words."""
+    return isinstance(value, str), value
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -92,13 +105,13 @@ def _check_same_question(plan: Plan, ledger: Ledger) -> None:
             )
 
 
-def _compared(plan: Plan, manifest: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _compared(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Any, Any]]:
     """Yield what must agree: its name, what is asked for, what the folder holds."""
-    yield "study", plan.study, manifest["study"]
+    yield "study", plan.study, manifest.study
     if not plan.adds_datasets:
-        yield "dataset", ", ".join(plan.settings), ", ".join(manifest["settings"])
+        yield "dataset", ", ".join(plan.settings), ", ".join(manifest.settings)
     for dataset, settings in plan.settings.items():
-        there = manifest["settings"].get(dataset, {})
+        there = manifest.settings.get(dataset, {})
         for name, value in settings.items():
             yield name, value, there.get(name, value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sweeper.ledger.ledger import Ledger, now
 from sweeper.ledger.manifest import INTERRUPTED
 
@@ -23,7 +25,9 @@ def close_lost_run(folder: str, started_at: str, reason: str) -> None:
     if not ledger.exists:
         return
     manifest = ledger.manifest()
-    last = manifest["runs"][-1]
-    if last["started_at"] == started_at and last["finished_at"] is None:
-        last.update(outcome=INTERRUPTED, finished_at=now().isoformat(), lost=reason)
-        ledger.write_manifest(manifest)
+    if not manifest.runs:
+        return
+    *earlier, last = manifest.runs
+    if last.started_at.isoformat() == started_at and last.finished_at is None:
+        ended = replace(last, outcome=INTERRUPTED, finished_at=now(), lost=reason)
+        ledger.write_manifest(replace(manifest, runs=(*earlier, ended)))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from sweeper.environment import git_commit, hardware, package_versions
 from sweeper.ledger.ledger import Ledger, now
-from sweeper.ledger.manifest import KILLED, RUNNING
+from sweeper.ledger.manifest import KILLED, RUNNING, Manifest, RunEntry
 from sweeper.options import RunOptions
 from sweeper.planning.missing import Work, widened
 from sweeper.run.parent import report_to_parent
@@ -35,52 +34,60 @@ class RunRecord:
 
     def __init__(self, ledger: Ledger, plan: Plan, options: RunOptions) -> None:
         self._ledger = ledger
-        before: dict[str, Any] = ledger.manifest() if ledger.exists else {}
-        runs = [
-            run | {"outcome": KILLED} if run["outcome"] == RUNNING else run
-            for run in before.get("runs", [])
-        ]
-        self._entry: dict[str, Any] = {
-            "command": options.command,
-            "budget": plan.budget,
-            "started_at": now().isoformat(),
-            "finished_at": None,
-            "outcome": RUNNING,
-            "backend": options.backend,
-            "hardware": hardware(),
-            "host": platform.node(),
-            "versions": package_versions(),
-            "git_commit": git_commit(),
-        }
-        self._manifest: dict[str, Any] = {
-            "study": plan.study,
-            "settings": before.get("settings", {}) | dict(plan.settings),
-            "request": widened(before.get("request", {}), plan),
-            "asked": before.get("asked", []),
-            "waiting": before.get("waiting", []),
-            "runs": [*runs, self._entry],
-        }
+        self._entry = RunEntry(
+            command=options.command,
+            budget=plan.budget,
+            started_at=now(),
+            outcome=RUNNING,
+            backend=options.backend,
+            hardware=hardware(),
+            host=platform.node(),
+            versions=package_versions(),
+            git_commit=git_commit(),
+        )
+        before = ledger.manifest() if ledger.exists else _nothing_asked(plan)
+        self._manifest = replace(
+            before,
+            settings={**before.settings, **plan.settings},
+            request=widened(before.request, plan),
+            runs=tuple(map(_ended, before.runs)),
+        )
         self._own_keys = {trial.key for trial in plan.propose({}).later}
-        report_to_parent(folder=ledger.folder.address, started_at=self._entry["started_at"])
+        started_at = self._entry.started_at.isoformat()
+        report_to_parent(folder=ledger.folder.address, started_at=started_at)
 
     def open(self, *, device: str, workers: int, pack: int) -> None:
         """Write the entry of a run that begins."""
-        self._entry.update(device=device, workers=workers, pack=pack)
-        self._ledger.write_manifest(self._manifest)
+        self._entry = replace(self._entry, device=device, workers=workers, pack=pack)
+        self._write(self._manifest)
 
     def ask(self, work: Work) -> None:
         """Write which trials are asked for, as far as they can be named, if that has changed."""
-        asked = [*self._manifest["asked"], *(spec.trial_id for spec in work.proposal.specs)]
+        before = self._manifest
+        asked = [*before.asked, *(spec.trial_id for spec in work.proposal.specs)]
         later = {trial.key for trial in work.proposal.later}
         self._own_keys |= later
-        others = set(self._manifest["waiting"]) - self._own_keys
-        now_asked = {"asked": list(dict.fromkeys(asked)), "waiting": sorted(others | later)}
-        if now_asked.items() <= self._manifest.items():
-            return
-        self._ledger.write_manifest(self._manifest | now_asked)
-        self._manifest |= now_asked
+        others = set(before.waiting) - self._own_keys
+        wanted = replace(
+            before, asked=tuple(dict.fromkeys(asked)), waiting=tuple(sorted(others | later))
+        )
+        if wanted != before:
+            self._write(wanted)
+            self._manifest = wanted
 
     def close(self, summary: RunSummary) -> None:
         """Write how the run ended."""
-        self._entry.update(asdict(summary), finished_at=now().isoformat())
-        self._ledger.write_manifest(self._manifest)
+        self._entry = replace(self._entry, **asdict(summary), finished_at=now())
+        self._write(self._manifest)
+
+    def _write(self, manifest: Manifest) -> None:
+        self._ledger.write_manifest(replace(manifest, runs=(*manifest.runs, self._entry)))
+
+
+def _nothing_asked(plan: Plan) -> Manifest:
+    return Manifest(study=plan.study, settings={}, request={}, asked=())
+
+
+def _ended(run: RunEntry) -> RunEntry:
+    """Return the entry of an earlier run, which is not under way any more."""
+    return replace(run, outcome=KILLED) if run.outcome == RUNNING else run

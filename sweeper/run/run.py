@@ -17,6 +17,7 @@ from sweeper.options import STUDIES_FOLDER, RunOptions
 from sweeper.planning.compilation import check_compile, settle_compile
 from sweeper.planning.missing import Work, missing_trials
 from sweeper.planning.pack_size import pack_size
+from sweeper.planning.repair import plan_repair
 from sweeper.run.compacting import Compacting
 from sweeper.run.feed import Feed
 from sweeper.run.interruption import EXIT_INTERRUPTED, Interruption
@@ -50,12 +51,24 @@ def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: 
         for name in ledger.recover():
             path = ledger.trials.at(name)
             listen(Noted(f"{path} cannot be read; what it held is trained again"))
-        work = missing_trials(plan, ledger)
+        work = _repair(plan, ledger, options, listen)
         for reason in work.proposal.impossible:
             listen(Noted(reason))
         if not work.missing:
             return RunSummary(outcome="done", reused=work.reused)
         return _Run(ledger, plan, options, Broadcast(listen), work).run()
+
+
+def _repair(plan: Plan, ledger: Ledger, options: RunOptions, listen: Listener) -> Work:
+    """Set aside what is damaged and can be trained again; return what there is to train."""
+    listen(Preparing("checking the files of finished trials"))
+    repair = plan_repair(missing_trials(plan, ledger), ledger, options.repair)
+    listen(Preparing(""))
+    for note in repair.notes:
+        listen(Noted(note))
+    if repair.again:
+        ledger.set_aside(repair.again)
+    return missing_trials(plan, ledger)
 
 
 @dataclass

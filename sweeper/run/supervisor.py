@@ -26,6 +26,7 @@ from typing import IO, Any, NoReturn
 
 from sweeper.run.interruption import EXIT_INTERRUPTED, GRACE_SECONDS, stop_signals
 from sweeper.run.parent import Link, connect, report_to_parent
+from sweeper.run.streams import ReliableStream
 
 STOP_SECONDS = int(GRACE_SECONDS) + 10
 """A child that has not ended so long after the first signal, as it should have, is killed."""
@@ -132,9 +133,9 @@ def _detach(link: Link, raw_text: IO[bytes]) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
     if sys.stderr is not None:
         shown = os.dup(sys.stderr.fileno())
-        encoding, errors = sys.stderr.encoding, sys.stderr.errors
+        encoding = sys.stderr.encoding
         os.dup2(raw_text.fileno(), sys.stderr.fileno())
-        sys.stderr = os.fdopen(shown, "w", buffering=1, encoding=encoding, errors=errors)
+        sys.stderr = ReliableStream(shown, encoding)
         sys.__stderr__ = sys.stderr  # type: ignore[misc]
 
 

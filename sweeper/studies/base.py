@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -11,9 +10,6 @@ from sweeper.ledger.rows import Row
 from sweeper.studies.setup import TrainingOptions
 from trainer.data import Dataset
 from trainer.spec import TrialSpec
-
-SWEPT_FIELDS = ("tau", "width", "seed")
-"""The fields in which the trials of one study on one data set may differ."""
 
 Rows: TypeAlias = Mapping[str, Row]
 """What the ledger knows of the trials that have ended, by trial id."""
@@ -98,15 +94,6 @@ def constant(specs: Sequence[TrialSpec]) -> Callable[[Rows], Proposal]:
     """Return the `propose` of a study that knows all its trials from the start."""
     proposal = Proposal(longest_first(specs))
     return lambda rows: proposal
-
-
-def settings_of(spec: TrialSpec) -> dict[str, Any]:
-    """Return what the trials of a study on one data set have in common, as JSON has it."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(spec).items()
-        if name not in (*SWEPT_FIELDS, "dataset")
-    }
 
 
 def longest_first(specs: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:

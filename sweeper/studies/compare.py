@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sweeper.options import option
 from sweeper.studies.base import OpenDataset, Plan, Study
 from sweeper.studies.pareto import DATASET_HELP, OBJECTIVE_HELP, SEEDS_HELP, sweep
-from sweeper.studies.ranges import parse_floats, parse_seeds
+from sweeper.studies.ranges import check_product, parse_floats, parse_seeds
 from sweeper.studies.setup import TrainingOptions, resolve
 from trainer import data
 
@@ -32,9 +32,11 @@ def plan(options: CompareOptions, training: TrainingOptions, open_dataset: OpenD
     """Plan one trial for every combination of τ and seed."""
     row = data.DATASETS.find(options.dataset)
     taus = parse_floats(options.taus, paper=row.paper_taus)
+    seeds = parse_seeds(options.seeds)
+    check_product(taus=len(taus), seeds=len(seeds))
     setup = resolve(options.dataset, training, open_dataset, objective=options.objective)
     width = row.width if options.width is None else options.width
-    return sweep("compare", setup, taus, (width,), parse_seeds(options.seeds))
+    return sweep("compare", setup, taus, (width,), seeds)
 
 
 COMPARE = Study(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from sweeper.ledger.manifest import settings_of
 from sweeper.options import option
 from sweeper.studies.base import (
     FutureTrial,
@@ -21,10 +22,9 @@ from sweeper.studies.base import (
     Rows,
     Study,
     longest_first,
-    settings_of,
 )
 from sweeper.studies.pareto import SEEDS_HELP
-from sweeper.studies.ranges import parse_ints, parse_seeds
+from sweeper.studies.ranges import check_product, parse_ints, parse_seeds
 from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data
 from trainer.errors import UserError
@@ -51,9 +51,11 @@ def plan(options: CompressionOptions, training: TrainingOptions, open_dataset: O
     """Plan a baseline and the gated trial that follows it, for every data set, size and seed."""
     sizes = parse_ints(options.sizes, option="--sizes", paper=PAPER_SIZES)
     seeds = parse_seeds(options.seeds)
+    names = _names(options.datasets)
+    check_product(datasets=len(names), sizes=len(sizes), seeds=len(seeds), kinds_of_trial=2)
     setups = [
         resolve(name, training, open_dataset, objective=BASELINE, paper_steps=PAPER_STEPS)
-        for name in _names(options.datasets)
+        for name in names
     ]
     baselines = _baselines(setups, sizes, seeds)
     for baseline in baselines:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from sweeper.ledger.manifest import settings_of
 from sweeper.options import option
-from sweeper.studies.base import OpenDataset, Plan, Study, constant, settings_of
-from sweeper.studies.ranges import parse_floats, parse_ints, parse_seeds
+from sweeper.studies.base import OpenDataset, Plan, Study, constant
+from sweeper.studies.ranges import check_product, parse_floats, parse_ints, parse_seeds
 from sweeper.studies.setup import TrainingOptions, TrainingSetup, resolve
 from trainer import data
 
@@ -42,6 +43,7 @@ def plan(options: ParetoOptions, training: TrainingOptions, open_dataset: OpenDa
     )
     widths = (row.width,) if options.widths is None else parse_ints(options.widths)
     seeds = parse_seeds(options.seeds)
+    check_product(taus=len(taus), widths=len(widths), seeds=len(seeds))
     setup = resolve(options.dataset, training, open_dataset, objective=options.objective)
     return sweep("pareto", setup, taus, widths, seeds)
 

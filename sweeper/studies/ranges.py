@@ -18,14 +18,22 @@ from fractions import Fraction
 from itertools import chain
 from typing import TypeAlias
 
-from trainer.errors import UserError
+from trainer.errors import UserError, shortened
 
 MAX_VALUES = 100_000
 """A range of more values is taken for a mistake and refused before it is built."""
 
+MAX_TRIALS = 200_000
+"""So many take five seconds to plan; more at once are taken for a mistake."""
+
+TAUS = "3..30, 0.5..3.5..0.5, 3..30@10 or 3,4,6.5"
+WIDTHS = "16, 10..50..10, 4..64@5 or 8,16,32"
+SEEDS = "3 for seeds 0, 1 and 2, 7..7 for seed 7, or 0,3,7"
+"""The examples that a refusal shows."""
+
 _LARGEST_INT = 2**63 - 1
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LONGEST_NUMBER, _SHOWN = 100, 60  # characters accepted; characters an error repeats
+_LONGEST_NUMBER = 100  # characters
 
 _Check: TypeAlias = Callable[[Fraction], None]
 _Counted: TypeAlias = tuple[int, Iterable[Fraction]]  # how many values will come, and they
@@ -61,11 +69,16 @@ def parse_floats(
     try:
         return tuple(sorted({float(value) for value in _parse(text, check, paper)}))
     except _RangeError as reason:
-        raise _refusal(option, text, reason, "3..30, 0.5..3.5..0.5, 3..30@10 or 3,4,6.5") from None
+        raise _refusal(option, text, reason, TAUS) from None
 
 
 def parse_ints(
-    text: str, *, option: str = "--widths", minimum: int = 1, paper: Sequence[int] = ()
+    text: str,
+    *,
+    option: str = "--widths",
+    minimum: int = 1,
+    paper: Sequence[int] = (),
+    examples: str = WIDTHS,
 ) -> tuple[int, ...]:
     """Parse a range of whole numbers, such as widths.
 
@@ -74,6 +87,7 @@ def parse_ints(
         option: what an error calls it.
         minimum: the smallest value allowed.
         paper: what `paper` stands for.
+        examples: what an error shows.
 
     Returns:
         At least one value, ascending, all different, all ≥ `minimum`. Geometric values are
@@ -87,12 +101,12 @@ def parse_ints(
         if number.denominator != 1:
             raise _RangeError(f"{float(number):g} is not a whole number")
         if not minimum <= number <= _LARGEST_INT:
-            raise _RangeError(f"{_short(str(number))} is not from {minimum} to 2^63 - 1")
+            raise _RangeError(f"{shortened(str(number))} is not from {minimum} to 2^63 - 1")
 
     try:
         return tuple(sorted({round(value) for value in _parse(text, check, paper)}))
     except _RangeError as reason:
-        raise _refusal(option, text, reason, "16, 10..50..10, 4..64@5 or 8,16,32") from None
+        raise _refusal(option, text, reason, examples) from None
 
 
 def parse_seeds(text: str, *, option: str = "--seeds") -> tuple[int, ...]:
@@ -106,11 +120,31 @@ def parse_seeds(text: str, *, option: str = "--seeds") -> tuple[int, ...]:
     try:
         count = _number(text.strip())
     except _RangeError:  # not a number alone
-        return parse_ints(text, option=option, minimum=0)
+        return parse_ints(text, option=option, minimum=0, examples=SEEDS)
     if count.denominator != 1 or not 1 <= count <= MAX_VALUES:
         reason = f"a number alone is the number of seeds, from 1 to {MAX_VALUES}"
-        raise _refusal(option, text, reason, "3 for seeds 0, 1 and 2, or 7..7 for seed 7")
+        raise _refusal(option, text, reason, SEEDS)
     return tuple(range(int(count)))
+
+
+def check_product(**counts: int) -> None:
+    """Check, before any trial is built, that the combinations of some ranges are not too many.
+
+    Args:
+        counts: how many values each has, by its option: `taus=10, seeds=3`.
+
+    Raises:
+        UserError: if they are more than `MAX_TRIALS`.
+    """
+    trials = math.prod(counts.values())
+    if trials > MAX_TRIALS:
+        factors = " × ".join(
+            f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n > 1
+        )
+        raise UserError(
+            f"{factors} are {trials:,} trials, and {MAX_TRIALS:,} is the most that one command "
+            "can ask for; ask for fewer values"
+        )
 
 
 def _parse(text: str, check: _Check, paper: Sequence[float]) -> Iterator[Fraction]:
@@ -136,25 +170,27 @@ def _parse_part(part: str, check: _Check, paper: Sequence[float]) -> _Counted:
     ends, at, count = part.partition("@")
     pieces = [piece.strip() for piece in ends.split("..")]
     if len(pieces) > (2 if at else 3) or (at and len(pieces) == 1):
-        raise _RangeError(f"{_short(part)!r} is not low..high, low..high..step or low..high@count")
+        raise _RangeError(
+            f"{shortened(part)!r} is not low..high, low..high..step or low..high@count"
+        )
     low, high = (_number(piece) for piece in (pieces * 2 if len(pieces) == 1 else pieces)[:2])
     check(low)
     check(high)
     if low > high:
-        raise _RangeError(f"{_short(part)!r} runs downwards: write the smaller end first")
+        raise _RangeError(f"{shortened(part)!r} runs downwards: write the smaller end first")
     if at:
         return _geometric(low, high, count.strip())
     if len(pieces) == 3:
         return _stepped(low, high, _step(pieces[2], low, check))
     if low != high and (low.denominator != 1 or high.denominator != 1):
-        raise _RangeError(f"{_short(part)!r} needs a step, since its ends are not whole numbers")
+        raise _RangeError(f"{shortened(part)!r} needs a step, since its ends are not whole numbers")
     return _stepped(low, high, Fraction(1))
 
 
 def _number(text: str) -> Fraction:
     """Read a decimal number that float can hold; the bounds keep the exact arithmetic small."""
     if not _NUMBER.fullmatch(text) or len(text) > _LONGEST_NUMBER:
-        raise _RangeError(f"{_short(text)!r} is not a number" if text else "a number is missing")
+        raise _RangeError(f"{shortened(text)!r} is not a number" if text else "a number is missing")
     rounded = float(text)
     if not math.isfinite(rounded):
         raise _RangeError(f"{text!r} is too large")
@@ -175,8 +211,11 @@ def _stepped(low: Fraction, high: Fraction, step: Fraction) -> _Counted:
 
 
 def _geometric(low: Fraction, high: Fraction, count_text: str) -> _Counted:
-    if not re.fullmatch("[0-9]{1,9}", count_text) or int(count_text) < 2:
-        raise _RangeError(f"'@{_short(count_text)}' is not @ and a number of values of at least 2")
+    if not re.fullmatch("0*[0-9]{1,30}", count_text):
+        found = f"'@{shortened(count_text)}'"
+        raise _RangeError(f"{found} is not @ and a number of values, at least 2, as in 3..30@10")
+    if int(count_text) < 2:
+        raise _RangeError(f"low..high@{count_text} has both ends: the number must be at least 2")
     if low <= 0:
         raise _RangeError("low..high@count is geometric and cannot start at 0")
     return int(count_text), _geometric_values(low, high, int(count_text))
@@ -192,8 +231,4 @@ def _geometric_values(low: Fraction, high: Fraction, count: int) -> Iterator[Fra
 
 
 def _refusal(option: str, text: str, reason: _RangeError | str, examples: str) -> UserError:
-    return UserError(f"{option} {_short(text)!r}: {reason}; use for example {examples}")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return UserError(f"{option} {shortened(text)!r}: {reason}; use for example {examples}")

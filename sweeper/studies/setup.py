@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sweeper.options import option
 from trainer import data
 from trainer.data import Dataset
-from trainer.errors import unknown_name
+from trainer.errors import UserError, unknown_name
 from trainer.spec import TrialSpec
+
+MAX_TOLERANCE = 1.0
+"""An error of twice τ, with which τ would say nothing any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """How trials are trained; part of a study's question."""
 
-    budget: str = option(
-        "standard", help="Steps by name: quick, standard, or paper (the paper's for this study)."
+    budget: str | None = option(
+        None,
+        help="Steps by name: quick, standard, or paper (the paper's for this study). Default: "
+        "standard.",
     )
     steps: int | None = option(None, help="Steps a trial, instead of a budget.")
     architecture: str | None = option(
@@ -96,8 +101,12 @@ def resolve(
     budgets = dict(row.budgets)
     if paper_steps is not None:
         budgets["paper"] = paper_steps
-    if training.budget not in budgets:
-        raise unknown_name("budget", training.budget, budgets)
+    budget, steps = _steps(training, budgets)
+    if training.tolerance > MAX_TOLERANCE:
+        raise UserError(
+            f"tolerance is a share of τ, from above 0 to {MAX_TOLERANCE:g}, found "
+            f"{training.tolerance:g}; raise τ to allow a larger error"
+        )
     # Loads torch, which takes seconds; a mistyped data set or budget is found before that.
     from trainer.networks import NETWORKS, choose_layers
     from trainer.objectives import OBJECTIVES
@@ -109,9 +118,24 @@ def resolve(
         dataset=open_dataset(dataset),
         architecture=chosen.name,
         layers=layers,
-        steps=budgets[training.budget] if training.steps is None else training.steps,
+        steps=steps,
         objective=objective,
         tolerance=training.tolerance,
         learning_rate=training.learning_rate,
-        budget=training.budget if training.steps is None else "--steps",
+        budget=budget,
     )
+
+
+def _steps(training: TrainingOptions, budgets: Mapping[str, int]) -> tuple[str, int]:
+    """Return how the steps were asked for, and how many they are."""
+    if training.steps is None:
+        budget = "standard" if training.budget is None else training.budget
+        if budget not in budgets:
+            raise unknown_name("budget", budget, budgets)
+        return budget, budgets[budget]
+    if training.budget is not None:
+        raise UserError(
+            f"both --budget {training.budget} and --steps {training.steps} say how many steps a "
+            "trial takes; leave one of them away"
+        )
+    return "--steps", training.steps

@@ -28,6 +28,7 @@ class TrajectoryOptions:
 
 def plan(options: TrajectoryOptions, training: TrainingOptions, open_dataset: OpenDataset) -> Plan:
     """Plan one trial for every seed."""
+    seeds = parse_seeds(options.seeds)
     setup = resolve(
         options.dataset,
         training,
@@ -36,7 +37,7 @@ def plan(options: TrajectoryOptions, training: TrainingOptions, open_dataset: Op
         paper_steps=PAPER_STEPS,
     )
     width = data.DATASETS.find(options.dataset).width if options.width is None else options.width
-    return sweep("trajectory", setup, (options.tau,), (width,), parse_seeds(options.seeds))
+    return sweep("trajectory", setup, (options.tau,), (width,), seeds)
 
 
 TRAJECTORY = Study(

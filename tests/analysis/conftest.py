@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pytest
 
 from analysis import StudyData, compute_report, write_report
-from sweeper.ledger.columns import CURVE_SCHEMA
+from sweeper.ledger.columns import CURVE_SCHEMA, SCHEMA_VERSION
+from sweeper.ledger.fields import Fields
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import FORMAT, SWEPT_FIELDS, Manifest
 from sweeper.ledger.record import TrialRecord
-from sweeper.studies.base import SWEPT_FIELDS
 from trainer.result import TrialResult
 from trainer.spec import TrialSpec
 from trainer.verdict import Status
@@ -151,7 +153,8 @@ def make_settings(specs):
 def make_manifest(records, **changes):
     """The `study.json` of a study that one run asked for and finished."""
     specs = [record.spec for record in records]
-    seconds = sum(record.result.seconds for record in records)
+    each = [record.result.seconds for record in records]
+    seconds = sum(value for value in each if math.isfinite(value))
     run = {
         "command": "sweeper run pareto --dataset digits --taus 0.5..3.5..0.5",
         "started_at": START.isoformat(),
@@ -166,7 +169,7 @@ def make_manifest(records, **changes):
         "reused": 0,
         "wall_seconds": 60.1,
         "trial_seconds": seconds,
-        "overhead": 60.1 / (seconds / 2) if records else None,
+        "overhead": 60.1 / (seconds / 2) if seconds else None,
         "versions": VERSIONS,
         "git_commit": "abc123",
     }
@@ -222,7 +225,9 @@ def study_of(tmp_path_factory):
 
     def write(records, **manifest):
         ledger = Ledger(folder / f"study-{next(numbers)}")
-        ledger.write_manifest(make_manifest(records, **manifest))
+        content = {"format": FORMAT, "schema_version": SCHEMA_VERSION}
+        content |= make_manifest(records, **manifest)
+        ledger.write_manifest(Manifest.of(Fields(json.loads(json.dumps(content)))))
         for record in records:
             ledger.record(record)
         return ledger

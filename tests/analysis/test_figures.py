@@ -33,7 +33,7 @@ SHOWN_BY = {
 
 def figures(study, name):
     """The data of a study's figures of this name, by file name."""
-    manifest = {**study.manifest, "study": SHOWN_BY[name]}
+    manifest = dataclasses.replace(study.manifest, study=SHOWN_BY[name])
     plots = compute_report(dataclasses.replace(study, manifest=manifest)).plots()
     return {plot.stem: plot.data for plot in plots if plot.name == name}
 
@@ -146,7 +146,7 @@ def test_pictures_are_the_same_bytes_each_time_and_leave_matplotlib_as_it_was(st
         plot
         for kind in VIEWS
         for plot in compute_report(
-            dataclasses.replace(study, manifest={**study.manifest, "study": kind})
+            dataclasses.replace(study, manifest=dataclasses.replace(study.manifest, study=kind))
         ).plots()
         if plot.name != "curves" or kind == "pareto"
     ]

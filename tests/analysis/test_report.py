@@ -10,7 +10,9 @@ import pytest
 
 from analysis import StudyData, compute_report, write_report
 from analysis.report import render_page
+from sweeper.ledger.fields import Fields
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import Manifest
 from trainer.errors import UserError
 from trainer.verdict import Status
 
@@ -104,13 +106,21 @@ def test_the_page_says_in_order_what_a_reader_needs(written_digits):
         assert fact in text
 
 
+def change_run(ledger, **changes):
+    """Write other facts of the only run."""
+    manifest = ledger.manifest()
+    (run,) = manifest.runs
+    runs = (dataclasses.replace(run, **changes),)
+    ledger.write_manifest(dataclasses.replace(manifest, runs=runs))
+
+
 def test_hostile_names_and_errors_are_only_text(study_of, trial):
     record = trial(status=Status.FAILED, error=HOSTILE, test_sse_sampled=math.nan)
     ledger = study_of([record, trial(2.0)], settings={HOSTILE: {HOSTILE: HOSTILE}})
+    change_run(ledger, command=HOSTILE, hardware=HOSTILE, versions={HOSTILE: HOSTILE})
     manifest = ledger.manifest()
-    manifest["runs"][0] |= {"command": HOSTILE, "hardware": HOSTILE, "versions": {HOSTILE: HOSTILE}}
-    manifest["request"][HOSTILE] = [HOSTILE]
-    ledger.write_manifest(manifest)
+    request = {**manifest.request, HOSTILE: [HOSTILE]}
+    ledger.write_manifest(dataclasses.replace(manifest, request=request))
     page = read(write(ledger))
     assert "script" not in page.tags
     assert page.text.count(HOSTILE) >= 10
@@ -123,8 +133,8 @@ def test_hostile_strings_in_every_column_are_escaped_everywhere(study_of, trial)
     names = ("dataset", "dataset_sha256", "architecture", "objective", "device", "error")
     record = trial(1.0, **dict.fromkeys(names, attack), versions={attack: attack})
     ledger = study_of([record, trial(2.0, **dict.fromkeys(names, attack))])
-    manifest = _attacked(ledger.manifest(), attack)
-    ledger.write_manifest(manifest)
+    manifest = _attacked(ledger.manifest().to_json(), attack)
+    ledger.write_manifest(Manifest.of(Fields(manifest)))
     path = write(ledger)
     page = read(path)
     assert not {"script", "iframe", "object", "svg"} & set(page.tags)
@@ -181,9 +191,7 @@ def test_a_study_killed_in_its_first_run_has_no_record_of_it(study_of, trial):
 
 def test_a_run_that_trained_nothing_has_no_overhead(study_of, trial):
     ledger = study_of([trial()])
-    manifest = ledger.manifest()
-    manifest["runs"][0] |= {"trained": 0, "reused": 1, "overhead": None, "git_commit": None}
-    ledger.write_manifest(manifest)
+    change_run(ledger, trained=0, reused=1, overhead=None, git_commit=None)
     text = read(write(ledger)).text
     assert "0 trained, 1 reused" in text
     assert "overhead –" in text
@@ -195,9 +203,7 @@ def test_a_run_has_its_budget_and_pack_size_if_they_were_recorded(study_of, tria
     text = read(write(ledger)).text
     assert "budget – " in text  # of an older version
     assert "pack size – " in text
-    manifest = ledger.manifest()
-    manifest["runs"][0] |= {"budget": "standard", "pack": 4}
-    ledger.write_manifest(manifest)
+    change_run(ledger, budget="standard", pack=4)
     text = read(write(ledger)).text
     assert "budget standard " in text
     assert "pack size 4 " in text

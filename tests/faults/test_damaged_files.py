@@ -23,7 +23,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     ended = here(*LOCAL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert f"{newest.name} cannot be continued from (its content is damaged)" in ended.stderr
-    assert "attempt.json is damaged" in ended.stderr
+    assert "attempt.json cannot be read" in ended.stderr
     assert "begins again" not in ended.stderr
     assert study.contents(folder) == study.contents(undisturbed)
 

@@ -17,7 +17,7 @@ from processes import RAY_PROCESSES, driver_of, processes_of, workers_of
 from study import start, sweeper, wait_for
 
 from sweeper.ledger.lock import holder
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from trainer import TrialSpec
 from trainer.data import Dataset
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.objectives.state import TrainState
 from trainer.step.trial import Trial
 from trainer.training.checkpoint import CheckpointFolder

@@ -31,7 +31,8 @@ from trainer.data.base import content_sha256
 from trainer.data.cache.by_content import content_folder
 from trainer.data.cache.note import earlier_conversion
 from trainer.errors import UserError
-from trainer.files import LocalFolder, cache_folder
+from trainer.files import cache_folder
+from trainer.local_folder import LocalFolder
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder
 
 RUN = ("run", "pareto", "--taus", "2,3", "--steps", "400", "--layers", "16", "--study", "s")
@@ -125,7 +126,7 @@ def test_a_node_without_the_shared_storage_names_what_is_missing(
     finished: Path, tmp_path: Path, lacking: str
 ) -> None:
     """As it runs on a node: those of these tests see all files of this machine."""
-    runs = Ledger(finished).manifest()["runs"]
+    runs = Ledger(finished).manifest().runs
     folder = tmp_path if lacking == "study" else finished
     assert node_problem((_job(finished, data_dir=tmp_path), {}), runs) == ""
     if lacking == "data":

@@ -20,7 +20,7 @@ from sweeper.studies import compression, pareto
 from sweeper.studies.base import Plan
 from sweeper.studies.setup import TrainingOptions
 from trainer import Status, TrialResult, TrialSpec, data
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 
 TRAINING = TrainingOptions(layers="16", steps=400)
 

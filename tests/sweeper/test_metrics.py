@@ -78,7 +78,7 @@ def test_the_endpoint_shows_each_trial_in_training(sweep: Sweep) -> None:
         return found if names == {*TRIAL_GAUGES, *STUDY_GAUGES} else []
 
     samples = wait_for(whole)
-    asked = set(Ledger(sweep.folder).manifest()["asked"])
+    asked = set(Ledger(sweep.folder).manifest().asked)
     values: dict[str, list[float]] = {}
     for sample in samples:
         values.setdefault(sample.name, []).append(sample.value)
@@ -126,7 +126,7 @@ def test_a_trials_series_come_from_its_worker(sweep: Sweep) -> None:
 def test_the_series_of_a_trial_end_with_it(sweep: Sweep) -> None:
     ended = wait_for(lambda: Ledger(sweep.folder).finished())
     shown = wait_for(lambda: (now := _shown(sweep)) and not now & ended and now)
-    assert shown <= set(Ledger(sweep.folder).manifest()["asked"]) - ended
+    assert shown <= set(Ledger(sweep.folder).manifest().asked) - ended
 
 
 @starts_ray
@@ -136,7 +136,7 @@ def test_prometheus_finds_it_and_answers_every_panel(sweep: Sweep, tmp_path: Pat
     with _prometheus(sweep.discovery, tmp_path) as ask:
         found = wait_for(lambda: ask("ray_sweeper_open_gates"))
         trials = {series["metric"]["trial_id"] for series in found}
-        assert trials <= set(Ledger(sweep.folder).manifest()["asked"]) - ended
+        assert trials <= set(Ledger(sweep.folder).manifest().asked) - ended
         for expression in _expressions():
             wait_for(lambda this=expression: ask(this.replace("$study", ".*")))
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from sweeper.ledger.manifest import settings_of
 from sweeper.options import RunOptions
 from sweeper.planning.missing import Work
 from sweeper.planning.pack_size import CLUSTER_PACK, pack_size
-from sweeper.studies.base import Plan, Proposal, constant, settings_of
+from sweeper.studies.base import Plan, Proposal, constant
 from trainer import TrialSpec, data
 from trainer.step.memory import MAX_PACK
 

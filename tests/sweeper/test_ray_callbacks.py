@@ -29,7 +29,7 @@ from sweeper.messages import (
     WorkerLost,
 )
 from sweeper.options import RunOptions
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.spec import TrialSpec
 
 

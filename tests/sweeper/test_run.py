@@ -94,7 +94,7 @@ def test_a_study_of_the_first_schema_is_upgraded_and_widened(
     folder = shutil.copytree(finished, tmp_path / "s")
     manifest = json.loads((folder / "study.json").read_text())
     ((dataset, setting),) = manifest.pop("settings").items()
-    del manifest["waiting"]
+    del manifest["waiting"], manifest["digest"]
     old = {"schema_version": 1, "dataset": dataset, "setting": {"dataset": dataset, **setting}}
     (folder / "study.json").write_text(json.dumps(manifest | old))
     told = _json(here("status", str(folder), "--json", cwd=tmp_path))
@@ -241,6 +241,7 @@ def test_a_study_that_was_killed_says_so(undisturbed: Path, tmp_path: Path) -> N
     folder = shutil.copytree(undisturbed, tmp_path / "s")
     manifest = json.loads((folder / "study.json").read_text())
     manifest["runs"][-1]["outcome"] = "running"
+    del manifest["digest"]
     (folder / "study.json").write_text(json.dumps(manifest))
     told = _json(here("status", str(folder), "--json", cwd=tmp_path))
     assert told["last_run"]["outcome"] == "killed"

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_status_of_a_run_names_the_trials_in_training(killed: tuple[Path, dict[s
     assert (told["finished"], told["waiting"], told["failed"]) == (0, 2, 0)
     assert told["interrupted"] == []
     (trial,) = told["running"]
-    assert trial["trial_id"] in Ledger(folder).manifest()["asked"]
+    assert trial["trial_id"] in Ledger(folder).manifest().asked
     assert re.fullmatch(r"τ=[234] width=16 seed=0", trial["label"])
     assert trial["dataset"] == "digits"
     assert 0 < trial["step"] < trial["steps"] == 100_000
@@ -99,13 +100,11 @@ def test_a_trial_of_an_earlier_run_counts_as_interrupted_until_it_is_begun_again
     """As between the start of the run that goes on and the start of its workers."""
     folder, _ = killed
     ledger = Ledger(folder)
-    manifest = ledger.manifest()
-    before = json.loads(json.dumps(manifest))
-    later = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
-    manifest["runs"].append(manifest["runs"][-1] | {"started_at": later})
+    before = ledger.manifest()
+    later = replace(before.runs[-1], started_at=datetime.now(UTC) + timedelta(seconds=5))
     try:
         with ledger.locked():
-            ledger.write_manifest(manifest)
+            ledger.write_manifest(replace(before, runs=(*before.runs, later)))
             status = read_status(ledger)
     finally:
         ledger.write_manifest(before)

@@ -19,7 +19,8 @@ from sweeper.ledger import lock
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.storage import RemoteFolder, open_folder
 from trainer.errors import UserError
-from trainer.files import Folder, LocalFolder
+from trainer.files import Folder
+from trainer.local_folder import LocalFolder
 
 S3 = {
     "AWS_ACCESS_KEY_ID": "someone",
@@ -74,15 +75,27 @@ def test_folders_in_folders_come_and_go(folder: Folder) -> None:
     inner = folder.folder("inner")
     inner.write("one", b"1")
     inner.folder("deep").write("two", b"2")
-    inner.write("also/deep", b"3")
     assert folder.names() == ["inner"]
-    assert inner.names() == ["also", "deep", "one"]
-    assert inner.folder("also").read("deep") == b"3"
+    assert inner.names() == ["deep", "one"]
+    assert inner.folder("deep").read("two") == b"2"
     inner.clear()
     inner.clear()
     assert folder.names() == []
     assert inner.name == "inner"
     assert inner.at("x").replace("?", "/?").split("/?")[0].endswith("inner/x")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../file", "inner/file", "/file", "a\0b"])
+def test_a_name_that_leads_elsewhere_is_refused(folder: Folder, name: str) -> None:
+    folder.write("file", b"1")
+    folder.folder("inner").write("file", b"2")
+    for method in (folder.folder, folder.has, folder.read, folder.modified, folder.remove):
+        with pytest.raises(ValueError, match="is not the name of a file in a folder"):
+            method(name)
+    with pytest.raises(ValueError, match="is not the name of a file in a folder"):
+        folder.write(name, b"3")
+    assert folder.read("file") == b"1"
+    assert folder.folder("inner").read("file") == b"2"
 
 
 def test_only_one_at_a_time_holds_a_folder(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

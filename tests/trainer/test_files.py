@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.files import LocalFolder, content_hash, content_name, read_checked
+from trainer.files import content_hash, content_name, read_checked
+from trainer.local_folder import LocalFolder
 from trainer.training.checkpoint_names import NAME, checkpoint_name, step_of
 
 

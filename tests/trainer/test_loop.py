@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from trainer import Status, TrialSpec
 from trainer.data import Dataset
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.step.trial import Trial
 from trainer.training.checkpoint import CheckpointFolder
 from trainer.training.loop import Hooks, Interrupted, Trained, train

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +56,13 @@ def encode_labels(labels: Labels) -> bytes:
     return file.getvalue()
 
 
-def read_labels(path: Path, train_count: int) -> Labels | None:
-    """Read what `encode_labels` wrote; None if there is no such file.
+def read_labels(content: bytes, train_count: int) -> Labels:
+    """Read what `encode_labels` wrote.
 
     Raises:
-        ValueError: if the file is damaged.
+        ValueError: if it is damaged.
     """
-    if not path.is_file():
-        return None
-    rows = np.load(path, mmap_mode="c", allow_pickle=False)
+    rows = np.load(io.BytesIO(content), allow_pickle=False)
     names = rows.dtype.names or ()
     values = rows.view("<i8").reshape(len(rows), -1) if names else rows
     return Labels(values[:train_count], values[train_count:], names)

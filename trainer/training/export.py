@@ -79,6 +79,8 @@ def load_model(path: Path | str) -> NarrowModel:
     Raises:
         UserError: if there is no such file, or it is not a model of this program.
     """
+    if not Path(path).is_file():  # a FIFO would be waited for
+        raise UserError(f"{path} is not a model of this program: there is no such file")
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}

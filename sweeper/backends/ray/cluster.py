@@ -17,6 +17,7 @@ from sweeper.backends.ray.private import (
     head_answers,
 )
 from sweeper.ledger.ledger import Ledger
+from sweeper.ledger.manifest import RunEntry
 from sweeper.messages import Job
 from trainer import data
 from trainer.data.cache.bundle import Chunk, chunks, unpack
@@ -104,7 +105,7 @@ def check_nodes(job: Job, credentials: Credentials) -> None:
     Raises:
         UserError: if a node cannot train, or does not see the study's folder or the data.
     """
-    runs = Ledger(job.folder).manifest()["runs"]
+    runs = Ledger(job.folder).manifest().runs
     look = ray.remote(num_cpus=0)(node_problem)
     known, asked = ray.put((job, credentials)), {}
     for node in _nodes():
@@ -162,7 +163,7 @@ def receive_data(spec: TrialSpec, job: Job, bundles: Mapping[str, Bundle]) -> No
         unpack(sha256, (ray.get(chunk) for chunk in bundles[sha256]))
 
 
-def node_problem(known: tuple[Job, Credentials], runs: Sequence[Mapping[str, Any]]) -> str:
+def node_problem(known: tuple[Job, Credentials], runs: Sequence[RunEntry]) -> str:
     """Return, on a node, what is missing there; nothing if it can train.
 
     Args:
@@ -172,7 +173,7 @@ def node_problem(known: tuple[Job, Credentials], runs: Sequence[Mapping[str, Any
     job, credentials = known
     use_credentials(credentials)
     ledger = Ledger(job.folder)
-    if not ledger.exists or ledger.manifest()["runs"] != runs:
+    if not ledger.exists or ledger.manifest().runs != runs:
         return (
             f"does not see the study's folder {job.folder}; name one with --study that lies on "
             "storage which all nodes share, under the same path"

@@ -5,11 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from trainer.data.cache.by_content import LABELS, META, TEST, TRAIN, content_folder
+from trainer.data.cache.by_content import (
+    LABELS,
+    META,
+    TEST,
+    TRAIN,
+    content_folder,
+    is_stored,
+    stored_files,
+)
+from trainer.files import new_folder
+from trainer.local_folder import LocalFolder
 
 CHUNK_BYTES = 32 * 2**20
 PARTS = (META, TRAIN, TEST, LABELS)
@@ -24,11 +32,11 @@ def chunks(sha256: str, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
     Raises:
         OSError: if it cannot be read.
     """
+    files = stored_files(sha256)
     for part in PARTS:
-        path = content_folder(sha256) / part
-        if part == LABELS and not path.exists():
+        if part == LABELS and not files.has(part):
             continue
-        with path.open("rb") as file:
+        with files.open(part) as file:
             while content := file.read(chunk_bytes):
                 yield part, content
 
@@ -42,19 +50,17 @@ def unpack(sha256: str, bundle: Iterable[Chunk]) -> None:
         OSError: if it cannot be written.
     """
     conversion = content_folder(sha256)
-    conversion.parent.mkdir(parents=True, exist_ok=True)
-    with (conversion.parent / ".unpacking").open("w") as lock:
+    with LocalFolder(conversion.parent).open_lock(".unpacking") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if conversion.is_dir():
+        if is_stored(sha256):
             return
-        temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=conversion.parent))
+        temporary = new_folder(conversion.parent, ".unpacking")
         try:
             for part, content in bundle:
                 with (temporary / part).open("ab") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-            temporary.chmod(0o755)
             temporary.rename(conversion)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

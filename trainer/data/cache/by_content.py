@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.data.base import Dataset
 from trainer.data.labels import Labels, encode_labels, read_labels
 from trainer.errors import UserError
-from trainer.files import cache_folder, write_atomic
+from trainer.files import cache_folder
+from trainer.local_folder import LocalFolder
 
 META, TRAIN, TEST, LABELS = "meta.json", "train.npy", "test.npy", "labels.npy"
 """The files of a conversion; `LABELS` only where there are any."""
@@ -33,9 +35,19 @@ def content_folder(sha256: str) -> Path:
     return cache_folder() / "by-content" / sha256
 
 
+def stored_files(sha256: str) -> LocalFolder:
+    """Return that folder for reading and writing its files, none of which may be a link.
+
+    Raises:
+        UserError: if this is no such hash.
+    """
+    folder = content_folder(sha256)
+    return LocalFolder(folder.parent.parent, folder.parent.name, folder.name)
+
+
 def is_stored(sha256: str) -> bool:
     """Return whether the conversion with this content is on this machine."""
-    return content_folder(sha256).is_dir()
+    return stored_files(sha256).exists
 
 
 def open_stored(sha256: str, name: str) -> Dataset:
@@ -45,31 +57,29 @@ def open_stored(sha256: str, name: str) -> Dataset:
         UserError: if it is damaged.
         OSError: if it cannot be read.
     """
-    folder = content_folder(sha256)
+    folder, files = content_folder(sha256), stored_files(sha256)
     try:
-        meta = json.loads((folder / META).read_text())
-        # Copy-on-write: all processes share the pages, and torch takes the array as writable.
-        train = np.load(folder / TRAIN, mmap_mode="c")
-        test = np.load(folder / TEST, mmap_mode="c")
+        meta = json.loads(files.read(META))
+        train, test = _map_images(files, TRAIN), _map_images(files, TEST)
         if [list(train.shape), list(test.shape)] != [meta["train_shape"], meta["test_shape"]]:
             raise ValueError(f"shapes differ from those in {META}")
         if meta["sha256"] != sha256:
             raise ValueError(f"{META} is of other content")
-        labels = partial(_read_labels, name, folder, len(train))
+        labels = partial(_read_labels, name, files, len(train))
         return Dataset(name, train, test, meta["levels"], sha256, labels)
     except (ValueError, KeyError, TypeError, EOFError, FileNotFoundError) as error:
         raise damaged_conversion_error(name, folder, error) from error
 
 
-def store_labels(folder: Path, labels: Labels) -> None:
-    """Write the labels of a conversion, unless it has these.
+def store_labels(sha256: str, labels: Labels) -> None:
+    """Write the labels of the conversion with this content, unless it has these.
 
     Raises:
         OSError: if they cannot be written.
     """
-    content, path = encode_labels(labels), folder / LABELS
-    if not (path.is_file() and path.read_bytes() == content):
-        write_atomic(path, content)
+    content, files = encode_labels(labels), stored_files(sha256)
+    if not (files.has(LABELS) and files.read(LABELS) == content):
+        files.write(LABELS, content)
 
 
 def damaged_conversion_error(name: str, folder: Path, error: Exception) -> UserError:
@@ -79,8 +89,22 @@ def damaged_conversion_error(name: str, folder: Path, error: Exception) -> UserE
     return UserError(f"the converted {name} in {folder} is damaged ({reason}); delete that {what}")
 
 
-def _read_labels(name: str, folder: Path, train_count: int) -> Labels | None:
+def _map_images(files: LocalFolder, name: str) -> NDArray[np.uint8]:
+    """Map a .npy file of images, as `np.load` does by a path, which may lead elsewhere."""
+    with files.open(name) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{name} is of another version of the .npy format")
+        shape, column_first, dtype = np.lib.format.read_array_header_1_0(file)
+        if column_first or dtype != np.uint8 or len(shape) != 4:
+            raise ValueError(f"{name} holds no images, but {dtype} of shape {shape}")
+        # Copy-on-write: all processes share the pages, and torch takes the array as writable.
+        return np.memmap(file, np.uint8, "c", offset=file.tell(), shape=shape)
+
+
+def _read_labels(name: str, files: LocalFolder, train_count: int) -> Labels | None:
+    if not files.has(LABELS):
+        return None
     try:
-        return read_labels(folder / LABELS, train_count)
+        return read_labels(files.read(LABELS), train_count)
     except (ValueError, TypeError, EOFError) as error:
-        raise damaged_conversion_error(name, folder / LABELS, error) from error
+        raise damaged_conversion_error(name, files.path / LABELS, error) from error

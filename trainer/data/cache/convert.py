@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import numpy as np
 from trainer.data.base import begin_sha256
 from trainer.data.cache.by_content import META, TEST, TRAIN, content_folder
 from trainer.data.cache.stream import Stream
-from trainer.files import cache_folder, write_atomic
+from trainer.files import cache_folder, new_folder
+from trainer.local_folder import LocalFolder
 
 
 def convert(
@@ -43,15 +43,13 @@ def convert(
         OSError: if the conversion cannot be written.
     """
     parent = cache_folder() / "by-content"
-    parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=parent))
+    temporary = new_folder(parent, ".converting")
     try:
         hash_of_pixels = _write(train, test, levels, temporary, progress)
         sha256 = sha256 or hash_of_pixels
         shapes = {"train_shape": train.shape, "test_shape": test.shape}
         meta = {"levels": levels, **shapes, "sha256": sha256}
-        write_atomic(temporary / META, json.dumps(meta, indent=1).encode())
-        temporary.chmod(0o755)
+        LocalFolder(temporary).write(META, json.dumps(meta, indent=1).encode())
         move_into_place(temporary, content_folder(sha256))
         return sha256
     finally:

@@ -17,7 +17,8 @@ from typing import Any
 from trainer.data.base import DatasetInfo
 from trainer.data.cache.by_content import META, content_folder, damaged_conversion_error
 from trainer.data.cache.convert import move_into_place
-from trainer.files import cache_folder, write_atomic
+from trainer.files import cache_folder
+from trainer.local_folder import LocalFolder
 
 _FORMAT = 1  # raise it when the same files are to be converted differently
 _EARLIER_NOTE = "verified.json"
@@ -44,7 +45,7 @@ def read_note(info: DatasetInfo) -> FilesNote | None:
     """
     path = note_path(info)
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(LocalFolder(path.parent).read(path.name))
         return FilesNote(fields["sha256"], dict(fields["files"]))
     except FileNotFoundError:
         return None
@@ -54,7 +55,8 @@ def read_note(info: DatasetInfo) -> FilesNote | None:
 
 def write_note(info: DatasetInfo, note: FilesNote) -> None:
     """Replace the note. If two processes do so at once, one note is lost and made again later."""
-    write_atomic(note_path(info), json.dumps(dataclasses.asdict(note), indent=1).encode())
+    path, content = note_path(info), json.dumps(dataclasses.asdict(note), indent=1).encode()
+    LocalFolder(path.parent).write(path.name, content)
 
 
 def adopt_earlier(info: DatasetInfo) -> FilesNote | None:
@@ -70,12 +72,13 @@ def adopt_earlier(info: DatasetInfo) -> FilesNote | None:
     """
     earlier = earlier_conversion(info)
     try:
-        sha256 = json.loads((earlier / META).read_text())["sha256"]
+        conversion = LocalFolder(earlier.parent, earlier.name)
+        sha256 = json.loads(conversion.read(META))["sha256"]
         target = content_folder(sha256)
-        path = earlier / _EARLIER_NOTE
-        files: Any = json.loads(path.read_text()) if path.is_file() else {}
+        known = conversion.has(_EARLIER_NOTE)
+        files: Any = json.loads(conversion.read(_EARLIER_NOTE)) if known else {}
         note = FilesNote(sha256, dict(files))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None  # there is none, or another process has just moved it
     except (ValueError, TypeError, KeyError) as error:
         raise damaged_conversion_error(info.name, earlier, error) from error

@@ -12,10 +12,10 @@ import numpy as np
 from trainer.data.base import Dataset, DatasetInfo, ImageSet, content_sha256
 from trainer.data.cache.by_content import (
     LABELS,
-    content_folder,
     is_stored,
     open_stored,
     store_labels,
+    stored_files,
 )
 from trainer.data.cache.convert import convert
 from trainer.data.cache.note import FilesNote, adopt_earlier, read_note, write_note
@@ -30,6 +30,7 @@ from trainer.data.official.sources import (
 )
 from trainer.errors import MissingDataError, UserError
 from trainer.files import cache_folder
+from trainer.local_folder import WrongKindError
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ def open_dataset(
         if info.files:
             return _open_official(info, data_dir, progress)
         return _open_made(info, store=store)
+    except WrongKindError as error:
+        raise UserError(str(error)) from error
     except OSError as error:
         raise UserError(
             f"cannot keep the converted {info.name} in {cache_folder()}: {error.strerror}; "
@@ -83,7 +86,7 @@ def _open_made(info: DatasetInfo, *, store: bool) -> Dataset:
     if info.read_labels:
         labels = info.read_labels(())
         labels.check(info.name, len(train), len(test))
-        store_labels(content_folder(sha256), labels)
+        store_labels(sha256, labels)
     return open_stored(sha256, info.name)
 
 
@@ -113,7 +116,7 @@ def _open_official(info: DatasetInfo, data_dir: Path | None, progress: Progress 
     elif note is None or not is_stored(note.sha256):
         raise _not_found_error(info, folders)
     if paths and info.read_labels:
-        _add_labels(info, paths, folders, content_folder(note.sha256))
+        _add_labels(info, paths, folders, note.sha256)
     return open_stored(note.sha256, info.name)
 
 
@@ -151,24 +154,22 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _add_labels(
-    info: DatasetInfo, paths: list[Path], folders: list[Path], conversion: Path
-) -> None:
+def _add_labels(info: DatasetInfo, paths: list[Path], folders: list[Path], sha256: str) -> None:
     """Add the labels to a conversion that has none. Nobody is kept from training without."""
     label_paths = _locate_all(info.label_files, folders)
-    if (conversion / LABELS).is_file() or len(label_paths) < len(info.label_files):
+    if stored_files(sha256).has(LABELS) or len(label_paths) < len(info.label_files):
         return
     assert info.read_labels is not None
     try:
         for path, file in zip(label_paths, info.label_files, strict=True):
             verify(path, file)
         labels = info.read_labels([*paths, *label_paths])
-        stored = open_stored(conversion.name, info.name)
+        stored = open_stored(sha256, info.name)
         labels.check(info.name, len(stored.train), len(stored.test))
     except UserError as error:
         logger.warning("%s is used without its labels: %s", info.name, error)
         return
-    store_labels(conversion, labels)
+    store_labels(sha256, labels)
 
 
 def _not_found_error(info: DatasetInfo, folders: list[Path]) -> MissingDataError:

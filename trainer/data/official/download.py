@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import os
-import tempfile
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import IO
 
@@ -88,16 +88,14 @@ def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
 def _download(url: str, file: SourceFile, target: Path, progress: Progress) -> Path:
     """Download from one address; leaves nothing behind unless the file is right."""
     # A name that the file could have, since it says whether the content is compressed.
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=f"-{file.name}", dir=target)
-    temporary = Path(name)
+    temporary = target / f".part-{uuid.uuid4().hex}-{file.name}"
     try:
-        with os.fdopen(handle, "wb") as output:
+        with temporary.open("xb") as output:
             _transfer(url, file.name, output, progress)
             output.flush()
             os.fsync(output.fileno())
         if fault := find_fault(temporary, file):
             raise _MirrorError(f"wrong content: {fault}")
-        temporary.chmod(0o644)
         return temporary.replace(target / file.name)
     finally:
         temporary.unlink(missing_ok=True)
