@@ -177,8 +177,9 @@ assert run_study(planned, RunOptions(workers=1)).trained == 2
 
 @pytest.mark.parametrize("how", ["command", "module", "script", "compiled"])
 def test_nothing_of_the_current_folder_is_executed(
-    how: str, environment: dict[str, str], tmp_path: Path
+    how: str, environment: dict[str, str], temporary: Path, tmp_path: Path
 ) -> None:
+    """And nothing is left in the machine's temporary folder, not by the compiler either."""
     here, fired, script = tmp_path / "here", tmp_path / "fired", tmp_path / "script.py"
     here.mkdir()
     for name in (*DECOYS, *(["sweeper"] if how == "command" else [])):
@@ -201,3 +202,4 @@ def test_nothing_of_the_current_folder_is_executed(
     assert ran.returncode == 0, ran.stderr
     assert not fired.exists(), fired.read_text()
     assert len(list((here / "studies" / "pareto-digits" / "trials").iterdir())) == 2
+    assert list(temporary.iterdir()) == []

@@ -26,6 +26,7 @@ from sweeper.backends.ray.cluster import find_head, node_problem
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import Job
 from sweeper.options import RunOptions
+from sweeper.status import read_status
 from trainer import data
 from trainer.data.base import content_sha256
 from trainer.data.cache.by_content import content_folder
@@ -172,6 +173,8 @@ def test_a_run_without_nodes_says_that_it_waits_and_can_be_stopped(
             node.kill()
         said = _until(process, "no trial has had a worker for 30 s; the run waits")
         assert "goes on from where it was" in said
+        told = read_status(Ledger(tmp_path / "s"))
+        assert (len(told.running), len(told.lost) > 0, told.waiting) == (0, True, 2)
     finally:
         process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
