@@ -153,6 +153,22 @@ def test_the_logs_of_a_run_that_failed_are_kept(
     assert (logs / "raylet.out").exists()
 
 
+@pytest.mark.parametrize("how", ["address", "home"])
+def test_a_run_that_is_refused_leaves_nothing(
+    how: str, environment: dict[str, str], temporary: Path, tmp_path: Path
+) -> None:
+    """By a cluster that is not there, or by a home where Ray's token cannot be kept."""
+    if how == "home":
+        (tmp_path / "home" / ".ray").touch()
+    address = ("--address", "127.0.0.1:1") if how == "address" else ()
+    ran = sweeper(*RAY, *address, cwd=tmp_path, **environment)
+    assert ran.returncode == 2
+    words = {"address": "cannot reach the Ray cluster", "home": "cannot start Ray on this machine"}
+    assert ran.stderr.startswith(f"error: {words[how]}")
+    assert ran.stderr.count("\n") == 1
+    assert list(temporary.iterdir()) == []
+
+
 DECOY = """
 import sys
 with open({fired!r}, "a") as file:
