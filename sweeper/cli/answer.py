@@ -17,9 +17,8 @@ from sweeper.run.record import RunSummary
 
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
-    """Write the report, and print the study's table, its answer, and where the report is."""
+    """Print the study's table and its answer, write the report, and print where that is."""
     report = compute_report(StudyData.read(ledger))
-    page = write_report(report)
     console = printer()
     console.print(as_rich(report.summary))
     console.print(f"\n{report.answer.headline}", style="bold")
@@ -27,7 +26,7 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     for line in warnings(report.study.files):
         console.print(line, style="yellow", markup=False)
     console.print(_account(summary))
-    console.print(f"report: {page}")
+    console.print(f"report: {write_report(report)}")  # drawing its figures takes a while
 
 
 def as_rich(grid: Grid) -> Table:

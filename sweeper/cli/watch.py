@@ -71,7 +71,7 @@ def render(status: StudyStatus, console: Console) -> RenderableType:
         *_run_lines(status),
         *_file_lines(status),
     ]
-    if status.running or status.interrupted:
+    if status.running or status.lost or status.interrupted:
         parts += [Text(), _table(status, console)]
     return Group(*parts)
 
@@ -136,6 +136,7 @@ def warnings(files: Inspection) -> list[str]:
 def _table(status: StudyStatus, console: Console) -> Table:
     """Draw the trials that have begun, as many as fit."""
     lines = [_line(trial, "running") for trial in status.running]
+    lines += [_line(trial, "waiting") for trial in status.lost]
     lines += [_line(trial, "interrupted") for trial in status.interrupted]
     most = max(3, console.height - 8) if console.is_terminal else MAX_ROWS
     table = trials_table(

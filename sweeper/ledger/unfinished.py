@@ -42,6 +42,8 @@ class Unfinished:
     """The newest point of its curve by then, as `CURVE_SCHEMA` names it."""
     saved_at: datetime
     """When it last saved anything."""
+    is_lost: bool = False
+    """Whether it has lost its worker, and has not been begun again."""
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -76,6 +78,7 @@ def _read(folder: Folder) -> Unfinished | None:
         spec=attempt.spec,
         began=attempt.started_at,
         attempts=attempt.number,
+        is_lost=attempt.lost_at is not None,
         step=step_of(checkpoints[0]) if checkpoints else 0,
         point=point,
         saved_at=datetime.fromtimestamp(min(max(0.0, *written), LAST_MOMENT), UTC),
