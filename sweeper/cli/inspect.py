@@ -13,7 +13,8 @@ from rich.table import Table
 from sweeper.cli import watch as view
 from sweeper.cli.console import printer
 from sweeper.ledger.ledger import Ledger
-from sweeper.options import STUDIES_FOLDER
+from sweeper.ledger.manifest import MANIFEST
+from sweeper.options import STUDIES_FOLDER, parse_folder, parse_place
 from sweeper.status import read_status
 from trainer.errors import UserError, unknown_name
 
@@ -35,13 +36,25 @@ def find_study(name: str | None) -> Ledger:
     """
     if name is None:
         return _only_study()
-    for place in (name, STUDIES_FOLDER / name):
+    name = parse_place(name, "STUDY")
+    for place in (name, str(STUDIES_FOLDER / name)):
         if Ledger(place).exists:
             return Ledger(place)
+    if "/" in name or Path(name).exists():
+        raise UserError(_no_study_in(name))
     known = [ledger.folder.name for ledger in _studies(STUDIES_FOLDER)]
     if known:
         raise unknown_name("study", name, known)
     raise UserError(f"no study {name!r}: there are none in {STUDIES_FOLDER}/; see `sweeper run`")
+
+
+def _no_study_in(place: str) -> str:
+    """Write what was found where a study was looked for."""
+    if "://" not in place and not Path(place).is_dir():
+        what = "is a file" if Path(place).exists() else "does not exist"
+        return f"no study {place!r}: it {what}; see `sweeper list`"
+    folder = Ledger(place).folder
+    return f"no study in {folder}: the folder holds none (no {MANIFEST}); see `sweeper list`"
 
 
 def _only_study() -> Ledger:
@@ -87,12 +100,12 @@ def report(study: StudyArgument = None) -> None:
 
 
 def list_studies(
-    folder: Annotated[Path, typer.Argument(help="Where studies lie.")] = STUDIES_FOLDER,
+    folder: Annotated[str, typer.Argument(help="Where studies lie.")] = str(STUDIES_FOLDER),
     json: JsonFlag = False,
 ) -> None:
     """List the studies of a folder."""
     found, damaged = [], []
-    for ledger in _studies(folder):
+    for ledger in _studies(parse_folder(folder, "FOLDER")):
         try:
             found.append(read_status(ledger))
         except (UserError, OSError) as error:
