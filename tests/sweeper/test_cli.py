@@ -189,7 +189,8 @@ def test_a_study_without_a_view_is_refused_before_it_trains(
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
-    ran = sweeper(*RUN, "--steps", "60", cwd=tmp_path, HOME=str(tmp_path / "home"))
+    home = {"HOME": str(tmp_path / "home"), "MPLCONFIGDIR": str(tmp_path)}
+    ran = sweeper(*RUN, "--steps", "60", cwd=tmp_path, **home)
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"error: Ray keeps a secret in {tmp_path}/home/.ray, which")
     assert not (tmp_path / "studies").exists()
