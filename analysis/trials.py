@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+import pyarrow as pa
 
 from analysis import axes
 from sweeper.ledger.ledger import Ledger
@@ -12,14 +13,19 @@ from trainer.spec import TrialSpec
 
 
 def read_trials(ledger: Ledger) -> pd.DataFrame:
-    """Read one row per finished trial, sorted by `axes.ORDER`.
+    """Read one row per finished trial, as `tabulate` returns them."""
+    return tabulate(ledger.rows())
+
+
+def tabulate(rows: pa.Table) -> pd.DataFrame:
+    """Return the ledger's rows as a table of trials, sorted by `axes.ORDER`.
 
     The columns are the ledger's (`sweeper.ledger.columns`) and three that follow from them:
     `label`, how a person tells the trial from its neighbours; `tau_limit`, the error up to which
     τ counts as held (sse); and `lambda_at_bound`, which is `"lower"` or `"upper"` if λ' ended
     at its bound, otherwise empty.
     """
-    trials = ledger.rows().to_pandas()
+    trials = rows.to_pandas()
     specs = [TrialSpec.from_json(text) for text in trials["spec"]]
     trials["error"] = trials["error"].fillna("")
     trials["label"] = pd.Series(_labels(trials), dtype="str")

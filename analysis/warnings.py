@@ -58,6 +58,20 @@ def _damaged(study: StudyData) -> StudyWarning | None:
     return StudyWarning(f"{_rows(lines)} cannot be read", advice, lines) if lines else None
 
 
+def _damaged_files(study: StudyData) -> StudyWarning | None:
+    files = study.files
+    if not files.faults:
+        return None
+    advice = f"{files.advice} Such models are not recommended, such curves and images not shown."
+    return StudyWarning(files.title, advice, tuple(files.details()))
+
+
+def _unchecked_files(study: StudyData) -> StudyWarning | None:
+    line = study.files.unchecked_line
+    advice = "Run the same command again: it checks all."
+    return StudyWarning(line[:1].upper() + line[1:], advice) if study.files.unchecked else None
+
+
 def _missing(study: StudyData) -> StudyWarning | None:
     asked = set(study.manifest.asked)
     waiting = len(study.manifest.waiting)
@@ -160,6 +174,8 @@ def _no_gates(study: StudyData) -> StudyWarning | None:
 CHECKS: tuple[Check, ...] = (
     _rebuilt,
     _damaged,
+    _damaged_files,
+    _unchecked_files,
     _missing,
     _failed,
     _diverged,

@@ -1,10 +1,12 @@
 """How long it takes to plan against a large ledger, and to read and report on one.
 
-    python benchmarks/scale.py [--asked 100000] [--reported 10000] [--points 1000]
+    python benchmarks/scale.py [--asked 100000] [--reported 10000] [--points 1000] [--model 150000]
 
 Half of the trials that are asked for are finished. The ledgers are made up, of as many τ as a
-sweep has and many seeds, and are written as a run writes them, in volumes. Each figure is of a
-process of its own, without the time it takes to import the packages.
+sweep has and many seeds, and are written as a run writes them, in volumes. Reporting includes
+checking the models, samples and curves for damage, for five seconds at most; `check` is the time
+to check all. Each figure is of a process of its own, without the time it takes to import the
+packages.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +28,7 @@ from analysis import StudyData, compute_report, write_report
 from sweeper.environment import hardware
 from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
 from sweeper.ledger.compaction import Volumes
+from sweeper.ledger.digests import curve_digest, file_digest
 from sweeper.ledger.ledger import VOLUME, Ledger
 from sweeper.ledger.manifest import Manifest
 from sweeper.ledger.record import TrialRecord
@@ -38,7 +42,7 @@ from trainer import Status, TrialResult, TrialSpec, data
 TAUS = [0.5 + 0.1 * number for number in range(50)]
 WIDTH = 16
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-TARGETS = {"plan": (10, 1.0), "report": (10, 2.0)}
+TARGETS = {"plan": (10, 1.0), "report": (10, 2.0), "check": (10, 2.0)}
 """Seconds, and GB of resident memory."""
 
 
@@ -49,17 +53,23 @@ def main() -> None:
         return
     print(f"{hardware()}\n")
     print(f"{'':8}{'trials':>9}{'seconds':>9}{'target':>8}{'GB':>7}{'target':>8}")
-    for name, trials in (("plan", options.asked), ("report", options.reported)):
-        with tempfile.TemporaryDirectory() as folder:
-            asked = _plan(trials)
-            count, points = (trials // 2, 0) if name == "plan" else (trials, options.points)
-            _write(Ledger(folder), asked, count, points)
-            command = [sys.executable, __file__, "--measure", name, "--folder", folder]
-            command += ["--asked", str(trials)]
-            done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
-        seconds, memory = map(float, done.stdout.split()[-2:])
-        most, room = TARGETS[name]
-        print(f"{name:8}{trials:9,}{seconds:9.1f}{most:8}{memory:7.2f}{room:8}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Ledger(folder), _plan(options.asked), options.asked // 2)
+        _run("plan", folder, options.asked)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"points": options.points, "model": options.model}
+        _write(Ledger(folder), _plan(options.reported), options.reported, **files)
+        for name in ("report", "check"):
+            _run(name, folder, options.reported)
+
+
+def _run(name: str, folder: str, trials: int) -> None:
+    command = [sys.executable, __file__, "--measure", name, "--folder", folder]
+    command += ["--asked", str(trials)]
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
+    seconds, memory = map(float, done.stdout.split()[-2:])
+    most, room = TARGETS[name]
+    print(f"{name:8}{trials:9,}{seconds:9.1f}{most:8}{memory:7.2f}{room:8}", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -67,6 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--asked", type=int, default=100_000)
     parser.add_argument("--reported", type=int, default=10_000)
     parser.add_argument("--points", type=int, default=1_000, help="samples in a curve")
+    parser.add_argument("--model", type=int, default=150_000, help="bytes of a model")
     parser.add_argument("--measure", choices=TARGETS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -78,6 +89,8 @@ def _measure(options: argparse.Namespace) -> None:
         work = missing_trials(_plan(options.asked), ledger)
         packs = form_packs(work.missing, most=16, workers=4)
         assert sum(map(len, packs)) == len(work.missing) == options.asked - options.asked // 2
+    elif options.measure == "check":
+        assert not ledger.inspect(ledger.rows()).faults
     else:
         report = compute_report(StudyData.read(ledger))
         print(report.answer.headline, write_report(report))
@@ -99,8 +112,16 @@ def _plan(trials: int) -> Plan:
     return sweep("pareto", setup, TAUS, (WIDTH,), range(math.ceil(trials / len(TAUS))))
 
 
-def _write(ledger: Ledger, asked: Plan, count: int, points: int) -> None:
-    """Write the ledger of a run that has finished so many of the trials."""
+def _write(ledger: Ledger, asked: Plan, count: int, points: int = 0, model: int = 0) -> None:
+    """Write the ledger of a run that has finished so many of the trials.
+
+    Args:
+        ledger: an empty one.
+        asked: what was asked for.
+        count: how many of the trials have finished.
+        points: of each one's curve.
+        model: bytes of each one's model.
+    """
     proposed = asked.propose({}).specs
     specs = proposed[:count]
     ledger.write_manifest(
@@ -112,11 +133,33 @@ def _write(ledger: Ledger, asked: Plan, count: int, points: int) -> None:
         )
     )
     rows = _rows(specs)
+    if model:
+        rows = _with_digests(rows, "model_sha256", _write_models(ledger, specs, model))
     volumes = Volumes(ledger.trials, ledger.curves)
     for first in range(0, count, VOLUME):
         batch = specs[first : first + VOLUME]
         curves = {spec.trial_id: _curve(spec, points) for spec in batch} if points else {}
-        volumes.compact(rows.slice(first, len(batch)), curves)
+        some = rows.slice(first, len(batch))
+        if points:
+            digests = [curve_digest(curves[spec.trial_id]) for spec in batch]
+            some = _with_digests(some, "curves_sha256", digests)
+        volumes.compact(some, curves)
+
+
+def _write_models(ledger: Ledger, specs: tuple[TrialSpec, ...], size: int) -> list[str]:
+    """Write a file for each trial, and return their digests."""
+    Path(str(ledger.models)).mkdir()
+    digests = []
+    for spec in specs:
+        content = np.random.default_rng(spec.seed).bytes(size)
+        Path(ledger.models.at(f"{spec.trial_id}.safetensors")).write_bytes(content)
+        digests.append(file_digest(content))
+    return digests
+
+
+def _with_digests(rows: pa.Table, name: str, digests: list[str]) -> pa.Table:
+    field = TRIAL_SCHEMA.field(name)
+    return rows.set_column(rows.schema.get_field_index(name), field, [digests])
 
 
 def _rows(specs: tuple[TrialSpec, ...]) -> pa.Table:

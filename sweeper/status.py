@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from sweeper.ledger.faults import Inspection
+from sweeper.ledger.inspection import CHECK_SECONDS
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import KILLED, RUNNING, Manifest, RunEntry
 from sweeper.ledger.unfinished import Unfinished, read_unfinished
@@ -43,6 +45,8 @@ class StudyStatus:
     """Whether a run is under way."""
     seconds_to_go: float | None
     """Of wall time, with the workers of the last run; None if nothing is known to go by."""
+    files: Inspection | None
+    """What is wrong with the models, samples and curves; None if that was not checked."""
     rebuilt: str = ""
     """Why `study.json` had to be rebuilt from the rows; empty if it was not."""
 
@@ -70,11 +74,16 @@ class StudyStatus:
             "last_sign": self.last_sign.isoformat() if self.last_sign else None,
             "last_run": self.last_run.to_json() if self.last_run else None,
             "rebuilt": self.rebuilt or None,
+            **({} if self.files is None else self.files.to_json()),
         }
 
 
-def read_status(ledger: Ledger) -> StudyStatus:
+def read_status(ledger: Ledger, *, check_files: bool = False) -> StudyStatus:
     """Read how a study is doing.
+
+    Args:
+        ledger: the study's.
+        check_files: whether to check models, samples and curves, for `CHECK_SECONDS` at most.
 
     Raises:
         UserError: if the folder holds no study, or one that cannot be read.
@@ -83,7 +92,9 @@ def read_status(ledger: Ledger) -> StudyStatus:
     unfinished = read_unfinished(ledger)
     columns = ["trial_id", "status", "seconds", "finished_at"]
     # The rows come last: a trial that ends meanwhile has a row, and counts as ended.
-    manifest, rows = ledger.manifest(), ledger.rows().select(columns).to_pylist()
+    manifest, table = ledger.manifest(), ledger.rows()
+    files = ledger.inspect(table, CHECK_SECONDS) if check_files else None
+    rows = table.select(columns).to_pylist()
     asked = set(manifest.asked)
     last_run = _last_run(manifest, in_use)
     ended = {row["trial_id"]: row for row in rows if row["trial_id"] in asked}
@@ -113,6 +124,7 @@ def read_status(ledger: Ledger) -> StudyStatus:
         in_use=in_use,
         last_sign=_last_sign(last_run, rows, unfinished),
         seconds_to_go=seconds_to_go([_pace(each) for each in begun], untouched, lengths, workers),
+        files=files,
     )
 
 

@@ -9,8 +9,8 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
+from trainer import bounded_json
 from trainer.errors import UserError
 
 MAX_UNITS = 2**16
@@ -18,6 +18,9 @@ MAX_UNITS = 2**16
 
 TRIAL_ID = re.compile("[0-9a-f]{16}")
 """What the id of a trial looks like."""
+
+MAX_JSON = 2**16
+"""Characters of a spec as JSON, at most."""
 
 PACK_KEY = ("dataset", "dataset_sha256", "architecture", "layers", "objective", "batch_size")
 """The fields that trials must have in common to be trained together."""
@@ -82,6 +85,9 @@ class TrialSpec:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{name} must be a positive number, found {value!r}")
+        for name in ("lambda_init", "lambda_max", "gate_init"):
+            if not math.isfinite(getattr(self, name)):
+                raise UserError(f"{name} must be a finite number, found {getattr(self, name)!r}")
         for name, most in (("width", MAX_UNITS), ("steps", 2**40), ("batch_size", MAX_UNITS)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
@@ -122,12 +128,31 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, text: str) -> TrialSpec:
-        """Return the spec that `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        return cls(**fields)
+        """Return the spec that `to_json` wrote.
+
+        Raises:
+            ValueError: if it is none, as somebody else may have written it.
+        """
+        values = bounded_json.parse_object(text, max_size=MAX_JSON)
+        for name, value in values.items():
+            if name not in _KINDS or type(value) not in _KINDS[name]:
+                raise UserError(f"a trial's spec has no {name} that is {type(value).__name__}")
+        if set(map(type, values.get("layers", ()))) - {int}:
+            raise UserError("layers must be whole numbers")
+        if missing := _REQUIRED - values.keys():
+            raise UserError(f"a trial's spec lacks its {min(missing)}")
+        return cls(**values)
 
 
 _FIELDS = dataclasses.fields(TrialSpec)
+_JSON_TYPES: dict[str, set[type]] = {
+    "str": {str},
+    "int": {int},
+    "float": {int, float},
+    "tuple[int, ...]": {list},
+}
+_KINDS: dict[str, set[type]] = {field.name: _JSON_TYPES[str(field.type)] for field in _FIELDS}
+_REQUIRED = {field.name for field in _FIELDS if field.default is dataclasses.MISSING}
 _FLOATS = tuple(field.name for field in _FIELDS if field.type == "float")
 _DEFAULTS = {field.name: field.default for field in _FIELDS}
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

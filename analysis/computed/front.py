@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ class FrontPoint:
     trials: int
     """How many trials there are, feasible or not."""
     trial_id: str
-    """The trial closest to the medians (gates first)."""
+    """The trial closest to the medians (gates first), of those whose model is not lost."""
     on_front: bool
 
     @property
@@ -63,6 +64,9 @@ class FrontData:
     knee: FrontPoint | None
     reason: str
     """How the knee was found, or why there is none and how to choose; whole sentences."""
+    recommended: FrontPoint | None
+    """The point to start from: the knee or the only point there is or, where its model is lost,
+    the next best point that has one."""
 
     @property
     def front(self) -> list[FrontPoint]:
@@ -76,7 +80,7 @@ class FrontData:
         return frozenset(axes.keys(self.points[~self.points["on_front"]]))
 
 
-def compute_front(trials: pd.DataFrame) -> FrontData:
+def compute_front(trials: pd.DataFrame, without_model: Collection[str] = ()) -> FrontData:
     """Find the front of a table of trials (`read_trials`).
 
     Only feasible trials with a finite held-out error take part. Trials that differ in their seed
@@ -88,10 +92,20 @@ def compute_front(trials: pd.DataFrame) -> FrontData:
     A point is on the front if no other is as good in both error and open gates and better in one.
     Points that are equal in both do not beat each other: either all of them are on the front or
     none is. The result does not depend on the order of the rows.
+
+    Args:
+        trials: the trials.
+        without_model: the ids of those whose model is damaged or lost. Their numbers count, but
+            they stand for a point only if all its trials are so, and are never recommended.
     """
-    points = _group(trials)
+    points = _group(trials, without_model)
     points["on_front"] = on_front(points)
-    return FrontData(points, *_find_knee(points[points["on_front"]]))
+    front = points[points["on_front"]]
+    ranked, reason = _rank(front)
+    knee = _points(ranked.head(1))
+    choice = front if len(front) == 1 else ranked
+    usable = _points(choice[~choice["trial_id"].isin(list(without_model))].head(1))
+    return FrontData(points, knee[0] if knee else None, reason, usable[0] if usable else None)
 
 
 def counts_for_front(trials: pd.DataFrame) -> pd.Series:
@@ -107,7 +121,7 @@ def on_front(points: pd.DataFrame) -> pd.Series:
     return (error == gates.map(best)) & (error < gates.map(best_with_fewer))
 
 
-def _group(trials: pd.DataFrame) -> pd.DataFrame:
+def _group(trials: pd.DataFrame, without_model: Collection[str]) -> pd.DataFrame:
     feasible = trials[counts_for_front(trials)]
     points = (
         feasible.groupby(axes.COLUMNS)
@@ -125,34 +139,43 @@ def _group(trials: pd.DataFrame) -> pd.DataFrame:
         .join(trials.groupby(axes.COLUMNS).size().rename("trials"))
         .reset_index()
     )
-    return points.merge(_representatives(feasible, points), on=axes.COLUMNS)
+    return points.merge(_representatives(feasible, points, without_model), on=axes.COLUMNS)
 
 
-def _representatives(feasible: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Return for each point the id of the trial closest to its medians."""
+def _representatives(
+    feasible: pd.DataFrame, points: pd.DataFrame, without_model: Collection[str]
+) -> pd.DataFrame:
+    """Return for each point the id of the trial closest to its medians, of those with a model."""
     near = feasible.merge(points, on=axes.COLUMNS, suffixes=("_trial", ""))
     near["gates_off"] = (near["open_gates_trial"] - near["open_gates"]).abs()
     near["error_off"] = (near["test_sse_sampled"] - near["error"]).abs()
-    near = near.sort_values([*axes.COLUMNS, "gates_off", "error_off", "seed", "trial_id"])
+    near["lost"] = near["trial_id"].isin(list(without_model))
+    order = ["lost", "gates_off", "error_off", "seed", "trial_id"]
+    near = near.sort_values([*axes.COLUMNS, *order])
     return near.drop_duplicates(axes.COLUMNS)[[*axes.COLUMNS, "trial_id"]]
 
 
-def _find_knee(front: pd.DataFrame) -> tuple[FrontPoint | None, str]:
-    """Find the front point furthest below the straight line between the front's two ends."""
+def _rank(front: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Order a front's points by how far they lie below the straight line between its two ends.
+
+    Returns:
+        Those that lie clearly below it, the knee first, and how it was found; or none, and why.
+    """
+    none = front.head(0)
     choose = "Choose the point with the fewest open gates whose error you accept."
     ends = front.drop_duplicates(["error", "open_gates"])
     if ends.empty:
-        return None, "There is no front, because no trial is feasible."
+        return none, "There is no front, because no trial is feasible."
     if len(ends) == 1:
-        return None, "The front is a single point, so there is no knee to look for."
+        return none, "The front is a single point, so there is no knee to look for."
     if len(ends) == 2:
-        return None, f"A front of two points has no knee. {choose}"
+        return none, f"A front of two points has no knee. {choose}"
     # Scaled to [0, 1], the ends are (0, 1) and (1, 0), and the line between them is x + y = 1.
     below = (1 - _unit(front["error"]) - _unit(front["open_gates"])) / np.sqrt(2)
     if below.max() < STRAIGHT_DISTANCE:
-        return None, f"The front is close to a straight line or bulges, so it has no knee. {choose}"
-    best = front.assign(below=below).sort_values(**_order("below", "open_gates", falling="below"))
-    return _points(best.drop(columns="below").head(1))[0], (
+        return none, f"The front is close to a straight line or bulges, so it has no knee. {choose}"
+    ranked = front.assign(below=below).sort_values(**_order("below", "open_gates", falling="below"))
+    return ranked[ranked["below"] >= STRAIGHT_DISTANCE].drop(columns="below"), (
         "This is the knee of the front: with error and open gates both scaled to 0…1, the point "
         "furthest below the straight line between the front's two ends. Before it, a little more "
         "error saves many dimensions; after it, each dimension saved costs much."

@@ -67,7 +67,8 @@ def compute_reconstructions(ledger: Ledger, front: FrontData) -> Reconstructions
         originals = images if originals is None else originals
         if np.array_equal(images, originals):
             made = channels_last(sample["reconstructions"])
-            columns.append(Column(point, made[:IMAGES], point == front.knee))
+            recommended = front.knee is not None and point == front.recommended
+            columns.append(Column(point, made[:IMAGES], recommended))
     return None if originals is None else ReconstructionsData(originals[:IMAGES], tuple(columns))
 
 

@@ -30,12 +30,12 @@ PAPER_WIDTH = 32
 
 def compute(study: StudyData) -> StudyReport:
     """Compute what is reported of a front."""
-    front = compute_front(study.trials)
+    study, front = _with_checked_model(study)
     return StudyReport(
         study=study,
         answer=answer_without_trials(study) or _answer(study, front),
         summary=_summary(study.trials, front),
-        grids=(_front_grid(front),),
+        grids=(_front_grid(study, front),),
         paper=compare_with_paper(study, _paper_values(study)),
         warnings=compute_warnings(study, few_seeds(front)),
         facts=as_json(_facts(front)),
@@ -43,13 +43,26 @@ def compute(study: StudyData) -> StudyReport:
     )
 
 
+def _with_checked_model(study: StudyData) -> tuple[StudyData, FrontData]:
+    """Compute the front, and check the model that it recommends, if there was no time before."""
+    while True:
+        front = compute_front(study.trials, study.without_model)
+        if front.recommended is None:
+            return study, front
+        checked = study.checked(front.recommended.trial_id)
+        if checked.files == study.files:
+            return study, front
+        study = checked
+
+
 def _answer(study: StudyData, front: FrontData) -> Answer:
     """Describe how many dimensions suffice, as far as the study shows."""
-    points, point = front.front, _recommended(front)
+    points = front.front
     if not points:
         return _answer_without_front(study)
-    if point is not None:
-        return Answer(f"On {study.dataset}, {_suffices(point)}.", front.reason, point)
+    best = (compute_front(study.trials) if study.without_model else front).recommended
+    if best is not None:
+        return _answer_with_point(study, front, best)
     many, few = points[0], points[-1]
     headline = (
         f"On {study.dataset}, the front runs from {_gates(many)} dimensions at a squared error of "
@@ -58,9 +71,27 @@ def _answer(study: StudyData, front: FrontData) -> Answer:
     return Answer(headline, front.reason)
 
 
-def _recommended(front: FrontData) -> FrontPoint | None:
-    """Return the point to start from: the knee, or the only point there is."""
-    return front.front[0] if len(front.front) == 1 else front.knee
+def _answer_with_point(study: StudyData, front: FrontData, best: FrontPoint) -> Answer:
+    """Recommend the best point of the front or, where its model is lost, the next best.
+
+    Args:
+        study: the study.
+        front: its front.
+        best: what would be recommended if no model were lost.
+    """
+    point = front.recommended
+    headline = f"On {study.dataset}, {_suffices(point or best)}."
+    if point is not None and point.trial_id == best.trial_id:
+        return Answer(headline, front.reason, point)
+    problem = f"{study.files.problems[best.trial_id]}. {study.files.advice}"
+    if point is None:
+        reason = f"{front.reason} But no model can be recommended: {problem}"
+    elif axes.key(vars(point)) == axes.key(vars(best)):
+        reason = f"{front.reason} The trial closest to its medians is passed over: {problem}"
+    else:
+        best_label = axes.label(vars(best))
+        reason = f"This is the next best point: the best is {best_label}, but {problem}"
+    return Answer(headline, reason, point)
 
 
 def _suffices(point: FrontPoint) -> str:
@@ -97,7 +128,7 @@ def _summary(trials: pd.DataFrame, front: FrontData) -> Grid:
     return outcome_grid(compute_outcomes(trials, counts_for_front), "are feasible", remark)
 
 
-def _front_grid(front: FrontData) -> Grid:
+def _front_grid(study: StudyData, front: FrontData) -> Grid:
     """Return a row per point of the front."""
     several = bool((front.points["trials"] > 1).any())
     points = front.front
@@ -111,16 +142,16 @@ def _front_grid(front: FrontData) -> Grid:
             error,
             mean(point.test_sse_mean),
             *([f"{point.seeds} of {point.trials}"] if several else []),
-            "knee: start here" if point == front.knee else "",
+            _remark(point, front),
         ]
-        rows.append(GridRow(tuple(cells), strong=point == front.knee))
+        rows.append(GridRow(tuple(cells), strong=_start(front) == point))
     seeds = ["feasible seeds"] if several else []
     return Grid(
         name="front",
         title="The front",
         columns=(*axes.HEADINGS, "open gates", "error, sampled", "error, mean", *seeds, " "),
         rows=tuple(rows),
-        data=front.points,
+        data=front.points.assign(damage=study.damage_of(front.points)),
         text=frozenset({" "}),
         note="Medians over the feasible seeds (of an even number, the upper of the middle two); "
         "in brackets their range where they differ."
@@ -129,8 +160,18 @@ def _front_grid(front: FrontData) -> Grid:
     )
 
 
+def _start(front: FrontData) -> FrontPoint | None:
+    """Return the point of a front of several that is marked: the knee, unless its model is lost."""
+    return None if front.knee is None else front.recommended
+
+
+def _remark(point: FrontPoint, front: FrontData) -> str:
+    marks = ["knee"] if point == front.knee else []
+    return ": ".join([*marks, *(["start here"] if point == _start(front) else [])])
+
+
 def _facts(front: FrontData) -> dict[str, Any]:
-    point = _recommended(front)
+    point = front.recommended
     return {
         "recommended": None if point is None else vars(point),
         "front": [vars(point) for point in front.front],

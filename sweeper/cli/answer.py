@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis import StudyData, compute_report, write_report
 from analysis.grid import Grid
 from sweeper.cli.console import printer
+from sweeper.cli.watch import warnings
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.units import counted, duration
 from sweeper.run.record import RunSummary
@@ -22,6 +23,8 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     console.print(as_rich(report.summary))
     console.print(f"\n{report.answer.headline}", style="bold")
     console.print(f"{report.answer.reason}\n")
+    for line in warnings(report.study.files):
+        console.print(line, style="yellow", markup=False)
     console.print(_account(summary))
     console.print(f"report: {page}")
 
@@ -46,6 +49,7 @@ def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
         "report": page,
         "answer": report.answer.headline,
         **report.facts,
+        **report.study.files.to_json(),
         "statuses": report.study.trials["status"].value_counts().to_dict(),
         "run": vars(summary),
     }

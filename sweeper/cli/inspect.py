@@ -77,7 +77,7 @@ def status(
         raise UserError("--json prints once; leave --watch away")
     ledger = find_study(study)
     if json:
-        print(json_format.dumps(read_status(ledger).to_json()))
+        print(json_format.dumps(read_status(ledger, check_files=True).to_json()))
         return
     from analysis import StudyData, compute_report
     from sweeper.cli.answer import as_rich
@@ -85,7 +85,7 @@ def status(
     console = printer()
     if watch:
         view.watch(ledger, console)
-    now = read_status(ledger)
+    now = read_status(ledger, check_files=True)
     console.print(view.render(now, console))
     if now.finished:
         console.print()
@@ -96,7 +96,10 @@ def report(study: StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
     from analysis import StudyData, compute_report, write_report  # loads matplotlib
 
-    print(write_report(compute_report(StudyData.read(find_study(study)))))
+    written = compute_report(StudyData.read(find_study(study)))
+    for line in view.warnings(written.study.files):
+        print(line, file=sys.stderr)
+    print(write_report(written))
 
 
 def list_studies(

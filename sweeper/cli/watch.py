@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.cli.trials_table import TrialLine, ago, trials_table
+from sweeper.ledger.faults import Inspection
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Unfinished
 from sweeper.ledger.units import counted, roughly
@@ -48,7 +49,7 @@ def watch(ledger: Ledger, console: Console) -> None:
 def _readings(ledger: Ledger) -> Iterator[StudyStatus]:
     while True:
         began = time.monotonic()
-        status = read_status(ledger)
+        status = read_status(ledger, check_files=True)
         if not status.in_use:
             return
         yield status
@@ -64,6 +65,7 @@ def render(status: StudyStatus, console: Console) -> RenderableType:
         Text(progress(status)),
         Text("; ".join(signs)),
         *_run_lines(status),
+        *_file_lines(status),
     ]
     if status.running or status.interrupted:
         parts += [Text(), _table(status, console)]
@@ -104,6 +106,23 @@ def _run_lines(status: StudyStatus) -> list[Text]:
         Text(f"last run: {run.outcome}, started {run.started_at:%Y-%m-%d %H:%M:%S} UTC{host}"),
         Text(f"  {run.command}", style="dim"),
     ]
+
+
+def _file_lines(status: StudyStatus) -> list[Text]:
+    """Write what is wrong with the trials' files."""
+    files = status.files
+    if files is None:
+        return []
+    lines = [Text(line, style="yellow") for line in warnings(files)]
+    return [Text(), *lines] if lines else []
+
+
+def warnings(files: Inspection) -> list[str]:
+    """Write what is wrong with the files of a study, and what to do, a line each."""
+    lines = [f"{file} {problem}" for file, problem in files.details()]
+    if lines:
+        lines = [f"warning: {files.title}. {files.advice}", *(f"  {line}" for line in lines)]
+    return [*lines, *([f"warning: {files.unchecked_line}"] if files.unchecked else [])]
 
 
 def _table(status: StudyStatus, console: Console) -> Table:

@@ -8,11 +8,14 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from sweeper.ledger.fields import Fields
 from sweeper.ledger.ledger import Ledger, now
+from trainer import bounded_json
 from trainer.files import Folder
 from trainer.spec import TrialSpec
 
 ATTEMPT = "attempt.json"
+MAX_ATTEMPTS = 2**31
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,8 @@ class Attempt:
 
     number: int
     started_at: datetime
+    spec: TrialSpec | None = None
+    """None in a note of a version that did not write it down."""
 
 
 def checkpoints_of(ledger: Ledger, spec: TrialSpec) -> Folder:
@@ -30,15 +35,29 @@ def checkpoints_of(ledger: Ledger, spec: TrialSpec) -> Folder:
     return ledger.checkpoints.folder(spec.trial_id)
 
 
+def load_attempt(folder: Folder) -> Attempt:
+    """Read the note in a folder of checkpoints, which has the trial's id as its name.
+
+    Raises:
+        OSError: if it cannot be read; FileNotFoundError if there is none.
+        ValueError: if it is damaged, or another trial's.
+    """
+    fields = Fields(bounded_json.parse_object(folder.read(ATTEMPT)))
+    text = fields.optional("spec", fields.text)
+    spec = None if text is None else TrialSpec.from_json(text)
+    if spec is not None and spec.trial_id != folder.name:
+        raise ValueError("it is of another trial")
+    return Attempt(fields.whole("number", most=MAX_ATTEMPTS), fields.moment("started_at"), spec)
+
+
 def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Read how often a trial was begun; number 0 if never."""
     folder = checkpoints_of(ledger, spec)
     try:
-        if not folder.has(ATTEMPT):
-            return Attempt(0, now())
-        fields = json.loads(folder.read(ATTEMPT))
-        return Attempt(int(fields["number"]), datetime.fromisoformat(fields["started_at"]))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return load_attempt(folder)
+    except FileNotFoundError:
+        return Attempt(0, now())
+    except (OSError, ValueError) as error:
         logger.warning(
             "%s cannot be read (%s); its attempts are counted anew", folder.at(ATTEMPT), error
         )
@@ -48,7 +67,7 @@ def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
 def begin_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Count one more attempt, on disk, so that one that is killed is counted too."""
     before = read_attempt(ledger, spec)
-    attempt = dataclasses.replace(before, number=before.number + 1)
+    attempt = dataclasses.replace(before, number=before.number + 1, spec=spec)
     fields = {
         "number": attempt.number,
         "started_at": attempt.started_at.isoformat(),

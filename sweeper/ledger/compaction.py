@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.ledger.columns import CURVE_SCHEMA
-from sweeper.ledger.integrity import conform, decode, encode_unsigned
+from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.ledger.integrity import conform, decode, decode_rows, encode_unsigned
+from sweeper.ledger.row_check import check_curve
 from trainer.files import Folder, content_hash, content_name, read_checked
 
 NAME = re.compile(r"volume-([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
 """The hash of the trials' ids, and that of the file's content."""
+
+MAX_TRIALS, MAX_POINTS = 2**16, 2**22
+"""In a volume, at most: of some later version, since this one's are far smaller."""
 
 VOLUME_CURVES = pa.schema([("trial_id", pa.string()), *CURVE_SCHEMA])
 
@@ -31,19 +35,24 @@ class Volumes:
     def __init__(self, trials: Folder, curves: Folder) -> None:
         self._trials = trials
         self._curves = curves
+        self._checked: set[str] = set()
 
     def names(self) -> list[str]:
         """List the volumes."""
         return list(filter(NAME.fullmatch, self._trials.names()))
 
-    def rows(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a volume's rows, or some columns of them.
+    def rows(self, name: str) -> pa.Table:
+        """Read a volume's rows.
 
         Raises:
-            ValueError: if the file is damaged.
+            ValueError: if the file is damaged, or holds none that a run wrote.
         """
-        table = conform(decode(read_checked(self._trials, name), columns))
-        return table.select(columns) if columns else table
+        content = read_checked(self._trials, name)
+        if name in self._checked:  # its name says that it is the same
+            return conform(decode(content, max_rows=MAX_TRIALS), TRIAL_SCHEMA)
+        rows = decode_rows(content, max_rows=MAX_TRIALS)
+        self._checked.add(name)
+        return rows
 
     def curves_name(self, name: str) -> str | None:
         """Return the name of the file with a volume's curves; None if there is none."""
@@ -60,7 +69,9 @@ class Volumes:
         found = self.curves_name(name)
         if found is None:
             raise FileNotFoundError(f"{self._curves} has no curves of {name}")
-        table = decode(read_checked(self._curves, found))
+        content = read_checked(self._curves, found)
+        table = conform(decode(content, max_rows=MAX_POINTS), VOLUME_CURVES)
+        check_curve(table)
         runs = pc.run_end_encode(table["trial_id"].combine_chunks())
         bounds = itertools.pairwise([0, *runs.run_ends.to_pylist()])
         return {
@@ -126,7 +137,7 @@ def _write(folder: Folder, batch: str, table: pa.Table) -> None:
     name = content_name(f"volume-{batch}", content, ".parquet")
     folder.write(name, content)
     try:
-        found = decode(read_checked(folder, name), ["trial_id"])
+        found = decode(read_checked(folder, name), max_rows=len(table))
         same = found["trial_id"].equals(table["trial_id"])
     except ValueError:
         same = False

@@ -46,6 +46,14 @@ class Inspection:
         """Return the ids of the trials whose file of this kind is at fault."""
         return frozenset(fault.trial_id for fault in self.faults if fault.kind == kind)
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """Say what is wrong with the files of each trial that has faults."""
+        found: dict[str, list[str]] = {}
+        for fault in self.faults:
+            found.setdefault(fault.trial_id, []).append(f"{fault.file} {fault.problem}")
+        return {trial_id: "; ".join(words) for trial_id, words in found.items()}
+
     def joined(self, other: Inspection) -> Inspection:
         """Return it with what another inspection found besides."""
         faults = tuple(dict.fromkeys((*self.faults, *other.faults)))
@@ -60,9 +68,23 @@ class Inspection:
         return f"{trials:,} trials lack files, or have damaged ones"
 
     @property
+    def advice(self) -> str:
+        """Say what to do about it, in whole sentences."""
+        if not self.absent:
+            return "Run the same command again: it trains these trials again."
+        folders = " and ".join(f"{kind}/" for kind in sorted(self.absent))
+        return (
+            f"Run the same command again, with --repair since there is no folder {folders}: it "
+            "trains these trials again."
+        )
+
+    @property
     def unchecked_line(self) -> str:
         """Say how much there was no time to check, in a sentence without its full stop."""
-        return f"the files of {self.unchecked:,} of {self.trials:,} trials were not checked"
+        return (
+            f"the files of {self.unchecked:,} of {self.trials:,} trials were not checked for "
+            "damage, for lack of time"
+        )
 
     def details(self) -> list[tuple[str, str]]:
         """Return pairs of a file, or a folder, and what is wrong with it."""

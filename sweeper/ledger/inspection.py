@@ -16,7 +16,7 @@ from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.digests import curve_digest, file_digest
 from sweeper.ledger.faults import CURVES, DAMAGED, MISSING, MODELS, SAMPLES, Fault, Inspection
-from sweeper.ledger.integrity import decode
+from sweeper.ledger.integrity import decode_curve
 from sweeper.ledger.rows import Rows, digests_in
 from trainer.files import Folder
 from trainer.spec import TrialSpec
@@ -172,7 +172,7 @@ def _unreadable(file: str, error: OSError) -> _Problem:
 
 
 def _digest_of_curve_file(content: bytes) -> str:
-    return curve_digest(decode(content))
+    return curve_digest(decode_curve(content))
 
 
 def _claims(rows: pa.Table) -> list[_Claim]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeper.ledger.columns import TRIAL_SCHEMA
+from sweeper.ledger.bounded_parquet import read_bounded
+from sweeper.ledger.columns import CURVE_SCHEMA, TRIAL_SCHEMA
+from sweeper.ledger.row_check import check_curve, check_rows
 from trainer.spec import TrialSpec
 
 DIGEST = b"content-sha256"
 """Under this key of a file's metadata stands the hash of its values."""
 
-THREADED = 2**20
-"""From this size on, in bytes, threads are faster than none."""
+MAX_POINTS = 2**17
+"""Points of a curve, at most; those of this version are below 1,000."""
 
 
 def encode(table: pa.Table) -> bytes:
@@ -36,21 +37,33 @@ def encode_unsigned(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+def decode(content: bytes, *, max_rows: int) -> pa.Table:
     """Read what `encode` or `encode_unsigned` wrote.
 
     Raises:
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or larger than anything that was written.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(content))
-        table = file.read(columns=columns, use_threads=len(content) > THREADED)
+        table = read_bounded(content, max_rows)
+        if "layers" in table.column_names:  # which are in the spec too
+            table = _with_layers(table)
         written = (table.schema.metadata or {}).get(DIGEST)
-        if written is not None and columns is None and written != _digest(table):
+        if written is not None and written != _digest(table):
             raise ValueError("its content is not what was written")
         return table.replace_schema_metadata(None)
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(str(error)) from error
+    except (OSError, pa.ArrowException, KeyError, TypeError, OverflowError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def decode_rows(content: bytes, *, max_rows: int) -> pa.Table:
+    """Read rows of trials, in the present columns.
+
+    Raises:
+        ValueError: if they are damaged, or none that a run wrote.
+    """
+    rows = conform(decode(content, max_rows=max_rows), TRIAL_SCHEMA)
+    check_rows(rows)
+    return rows
 
 
 def decode_row(content: bytes, trial_id: str) -> pa.Table:
@@ -59,26 +72,48 @@ def decode_row(content: bytes, trial_id: str) -> pa.Table:
     Raises:
         ValueError: if it is damaged, or another trial's.
     """
+    row = decode_rows(content, max_rows=1)
+    if row["trial_id"].to_pylist() != [trial_id]:
+        raise ValueError("it is the row of another trial")
+    return row
+
+
+def decode_curve(content: bytes) -> pa.Table:
+    """Read the curve of a trial, in the present columns.
+
+    Raises:
+        ValueError: if it is damaged, or none that a run wrote.
+    """
+    curve = conform(decode(content, max_rows=MAX_POINTS), CURVE_SCHEMA)
+    check_curve(curve)
+    return curve
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bring a table that another version wrote to the present columns.
+
+    Raises:
+        ValueError: if a column is of a type that never was.
+    """
+    if table.schema.equals(schema):
+        return table
     try:
-        row = conform(decode(content))
-        if TrialSpec.from_json(row["spec"][0].as_py()).trial_id != trial_id:
-            raise ValueError("it is the row of another trial")
-        return row
-    except (pa.ArrowException, TypeError, KeyError, IndexError) as error:
+        columns = [
+            table[field.name].cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(len(table), field.type)
+            for field in schema
+        ]
+        return pa.table(columns, schema=schema)
+    except (pa.ArrowException, KeyError) as error:  # KeyError: two columns of one name
         raise ValueError(str(error)) from error
 
 
-def conform(table: pa.Table) -> pa.Table:
-    """Bring rows that an older version wrote to the present columns."""
-    if table.schema.equals(TRIAL_SCHEMA):
-        return table
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in TRIAL_SCHEMA
-    ]
-    return pa.table(columns, schema=TRIAL_SCHEMA)
+def _with_layers(rows: pa.Table) -> pa.Table:
+    place = rows.column_names.index("layers")
+    layers = [TrialSpec.from_json(text).layers for text in rows["spec"].to_pylist()]
+    values = pa.array(layers, rows.schema.field(place).type)
+    return rows.set_column(place, rows.schema.field(place), values)
 
 
 def _digest(table: pa.Table) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -108,7 +108,7 @@ class Rows:
         for trial_id in wanted.intersection(self.single()):
             found |= digests_in(self.read_single(trial_id))
         for name, compacted in self.by_volume(wanted - found.keys()).items():
-            digests = digests_in(self._read_volume(name, ["trial_id", *Digests._fields]))
+            digests = digests_in(self._read_volume(name))
             found |= {key: digests[key] for key in compacted & digests.keys()}
         return found
 
@@ -147,7 +147,7 @@ class Rows:
         self._forget_volumes(self._volumes_read.difference(names))
         for name in names:
             if name not in self._volumes_read:
-                rows = self._read_volume(name, ["trial_id", *Row._fields])
+                rows = self._read_volume(name)
                 if rows is not None:
                     self._remember(rows)
                     self._compacted.update(dict.fromkeys(rows["trial_id"].to_pylist(), name))
@@ -183,9 +183,9 @@ class Rows:
                 break
         return tables
 
-    def _read_volume(self, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+    def _read_volume(self, name: str) -> pa.Table | None:
         try:
-            return self._volumes.rows(name, columns)
+            return self._volumes.rows(name)
         except FileNotFoundError:  # written anew since it was listed
             return None
         except ValueError as error:

@@ -6,16 +6,16 @@ killed leaves the same.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from sweeper.ledger.attempts import ATTEMPT
+from sweeper.ledger.attempts import ATTEMPT, load_attempt
 from sweeper.ledger.columns import CURVE_SCHEMA
+from sweeper.ledger.fields import LARGEST
 from sweeper.ledger.ledger import Ledger
 from trainer.files import Folder
 from trainer.spec import TRIAL_ID, TrialSpec
@@ -60,21 +60,19 @@ def read_unfinished(ledger: Ledger) -> list[Unfinished]:
 
 def _read(folder: Folder) -> Unfinished | None:
     try:
-        attempt: dict[str, Any] = json.loads(folder.read(ATTEMPT))
+        attempt = load_attempt(folder)
         checkpoints = newest_first(folder)
         written = [folder.modified(name) for name in (ATTEMPT, *checkpoints)]
         point = _last_point(folder.read(checkpoints[0])) if checkpoints else None
-        spec = TrialSpec.from_json(attempt["spec"]) if "spec" in attempt else None
-        began, attempts = datetime.fromisoformat(attempt["started_at"]), int(attempt["number"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):  # damaged; a worker that goes on with it says so
+    except ValueError:  # damaged; a worker that goes on with it says so
         return None
     return Unfinished(
         trial_id=folder.name,
-        spec=spec,
-        began=began,
-        attempts=attempts,
+        spec=attempt.spec,
+        began=attempt.started_at,
+        attempts=attempt.number,
         step=step_of(checkpoints[0]) if checkpoints else 0,
         point=point,
         saved_at=datetime.fromtimestamp(max(written), UTC),
@@ -85,6 +83,11 @@ def _last_point(checkpoint: bytes) -> dict[str, float] | None:
     """Read the end of a checkpoint's curve; None if it has none, or is damaged."""
     try:
         curve = safetensors.numpy.load(checkpoint)["curve"]
-    except SafetensorError:
+    except (SafetensorError, ValueError, KeyError, TypeError):
         return None
-    return dict(zip(CURVE_SCHEMA.names, curve[-1].tolist(), strict=True)) if len(curve) else None
+    names = CURVE_SCHEMA.names
+    if curve.dtype != np.float64 or curve.shape[1:] != (len(names),) or not len(curve):
+        return None
+    point = dict(zip(names, curve[-1].tolist(), strict=True))
+    counts = (point["step"], point["open_gates"], point["seconds"])
+    return point if all(0 <= count <= LARGEST for count in counts) else None

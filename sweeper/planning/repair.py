@@ -59,5 +59,8 @@ def _what_to_do(fault: Fault, found: Inspection, wish: bool | None) -> str:
     if not fault.certain:
         return "kept as it is"
     if wish is None and fault.kind in found.absent:
-        return "kept as it is; --repair trains it again"
+        return (
+            "kept as it is, as long as there is no such folder (--repair trains it again, "
+            "--no-repair keeps it in any case)"
+        )
     return AGAIN

@@ -169,7 +169,7 @@ def make_manifest(records, **changes):
         "reused": 0,
         "wall_seconds": 60.1,
         "trial_seconds": seconds,
-        "overhead": 60.1 / (seconds / 2) if records else None,
+        "overhead": 60.1 / (seconds / 2) if seconds else None,
         "versions": VERSIONS,
         "git_commit": "abc123",
     }

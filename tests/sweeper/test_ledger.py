@@ -51,7 +51,8 @@ def make_record() -> MakeRecord:
 def test_what_is_recorded_is_read_back(tmp_path: Path, make_record: MakeRecord) -> None:
     ledger = Ledger(tmp_path)
     curves = pa.Table.from_pylist([{"step": 1, "sse": 2.5}], schema=CURVE_SCHEMA)
-    samples = {"images": np.zeros((1, 1, 2, 2), np.uint8)}
+    images = np.zeros((1, 1, 2, 2), np.uint8)
+    samples = {"images": images, "reconstructions": images}
     record = make_record(curves=curves, model=b"weights", samples=samples)
     ledger.record(record)
     (row,) = ledger.rows().to_pylist()

@@ -1,0 +1,268 @@
+"""Runs one command of a case to its end, or to its limit."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import pty
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from processes import processes_of, processes_with
+
+from fuzz.case import Case
+from fuzz.isolation import drop_privileges
+
+LIMIT = 20.0
+"""Seconds of its own time after which a command counts as hanging."""
+RAY_LIMIT = 90.0
+"""For a sweep on Ray, which starts a dozen processes and trains."""
+PATIENCE = 6.0
+"""So many times its limit a command may take on a busy machine, whatever it was doing."""
+MEMORY = 4 * 2**30
+"""Bytes of address space beyond those that the program has with everything imported."""
+OUTPUT = 4 * 2**20
+"""Bytes of output that are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a command ended."""
+
+    words: list[str]
+    code: int | None
+    """Its exit code, minus the signal's number if one ended it; None if it was killed here."""
+    stdout: bytes
+    stderr: bytes
+    """Both of a terminal are in `stdout`."""
+    seconds: float
+    own_seconds: float
+    """Without the time that it waited for a processor."""
+    interrupted: bool
+    """Whether it was still training, with something to show for it, and was sent SIGINT."""
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """Do work in a child process and return its result, which JSON can write.
+
+    Raises:
+        RuntimeError: if it raised.
+    """
+    with tempfile.TemporaryFile() as answer:
+        child = os.fork()
+        if not child:
+            try:
+                text, code = json.dumps(work()), 0
+            except BaseException:
+                text, code = traceback.format_exc(), 1
+            answer.write(text.encode())
+            answer.flush()
+            os._exit(code)
+        _, status = os.waitpid(child, 0)
+        answer.seek(0)
+        text = answer.read().decode()
+    if status:
+        raise RuntimeError(text)
+    return json.loads(text)
+
+
+def run(case: Case, command: list[str], folder: Path, number: int) -> Ran:
+    """Run a command of a case.
+
+    Args:
+        case: the case.
+        command: its words.
+        folder: the case's folder.
+        number: of the command among those of the case.
+    """
+    words = case.words(command, folder)
+    outputs = [folder / "output" / f"{number}.{name}" for name in ("out", "err")]
+    terminal = pty.openpty() if case.streams == "terminal" else None
+    began = time.monotonic()
+    child = os.fork()
+    if not child:
+        _be(case, words, folder, outputs, terminal)
+    if terminal:
+        os.close(terminal[1])
+        os.set_blocking(terminal[0], False)
+    code, own, interrupted = _wait(child, case, words, folder, terminal, outputs[0])
+    if terminal:
+        _copy(terminal[0], outputs[0])
+        os.close(terminal[0])
+    texts = [path.read_bytes()[:OUTPUT] if path.exists() else b"" for path in outputs]
+    seconds = time.monotonic() - began
+    return Ran(words=words, code=code, stdout=texts[0], stderr=texts[1], seconds=seconds,
+               own_seconds=own or seconds, interrupted=interrupted)  # fmt: skip
+
+
+def _wait(
+    child: int, case: Case, words: list[str], folder: Path,
+    terminal: tuple[int, int] | None, shown: Path,
+) -> tuple[int | None, float, bool]:  # fmt: skip
+    """Wait for the end of a command, or end it; gives code, own seconds, whether interrupted."""
+    trains = words[:1] == ["run"] and not {"--dry-run", "--help"} & set(words)
+    limit = first = RAY_LIMIT if case.kind == "Ray" and "--address" not in words else LIMIT
+    began, pause, interrupted = time.monotonic(), 0.002, False
+    while True:
+        if terminal:
+            _copy(terminal[0], shown)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        seconds = time.monotonic() - began
+        if ended:
+            _kill(child, folder, case)
+            return os.waitstatus_to_exitcode(status), 0.0, interrupted
+        pause = min(0.25, pause * 1.3)
+        time.sleep(pause)
+        if seconds < limit:
+            continue
+        own = seconds - _waited(child)
+        if own < limit and seconds < PATIENCE * limit:
+            continue
+        if trains and not interrupted and _writes(folder):
+            os.kill(child, signal.SIGINT)
+            interrupted, limit = True, own + first
+            continue
+        _kill(child, folder, case)
+        os.waitpid(child, 0)
+        return None, own, interrupted
+
+
+def _waited(leader: int) -> float:
+    """Return how long, in seconds, that thread of a session waited that waited longest."""
+    waits = [0]
+    for process in processes_of(leader):
+        with contextlib.suppress(OSError):  # it has ended
+            for task in Path(f"/proc/{process}/task").iterdir():
+                waits.append(int((task / "schedstat").read_text().split()[1]))
+    return max(waits) / 1e9
+
+
+def _writes(folder: Path) -> bool:
+    """Return whether a study of the case was written to in these seconds: it is being trained."""
+    paths = (folder / "work").rglob("*")
+    newest = max((path.lstat().st_mtime for path in paths if path.exists()), default=0.0)
+    return time.time() - newest < 10
+
+
+def _kill(child: int, folder: Path, case: Case) -> None:
+    """Kill what is left of a command."""
+    left = set(processes_of(child))
+    if case.own_process:
+        left |= set(processes_with(f"GOOGLE_APPLICATION_CREDENTIALS={folder}/home/google.json"))
+    for process in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _copy(terminal: int, path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("ab") as file:  # nothing to read, or closed
+        while content := os.read(terminal, 65536):
+            file.write(content)
+
+
+def _be(
+    case: Case, words: list[str], folder: Path, outputs: list[Path],
+    terminal: tuple[int, int] | None,
+) -> NoReturn:  # fmt: skip
+    """Be the command, in a process that was just forked."""
+    try:
+        os.setsid()
+        os.chdir(folder / "work")
+        _redirect(case, outputs, terminal)
+        if case.folder_gone:
+            (folder / "work").rename(folder / "moved")
+            (folder / "moved" / "gone").mkdir()
+            os.chdir(folder / "moved" / "gone")
+            (folder / "moved" / "gone").rmdir()
+        os.umask(case.umask)
+        _limit(case)
+        drop_privileges()
+        environment = case.environment(folder)
+        if case.own_process:
+            program = Path(sys.executable).with_name("sweeper")
+            os.execve(program, [os.fsencode(word) for word in ("sweeper", *words)], environment)
+        _main(words, environment, case)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(99)
+
+
+def _redirect(case: Case, outputs: list[Path], terminal: tuple[int, int] | None) -> None:
+    if terminal:
+        os.login_tty(terminal[1])
+        return
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    for number, path in enumerate(outputs, start=1):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    unread, written = os.pipe()
+    os.close(unread)
+    full = os.open("/dev/full", os.O_WRONLY)
+    closed = {"no stdout": (1,), "no stderr": (2,), "neither": (1, 2)}.get(case.streams, ())
+    for number in closed:
+        os.close(number)
+    if case.streams == "full":
+        os.dup2(full, 1)
+    for number in {"no reader": (1,), "no readers": (1, 2)}.get(case.streams, ()):
+        os.dup2(written, number)
+    os.close(written)
+    os.close(full)
+
+
+def _limit(case: Case) -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    if case.kind != "Ray":  # which maps memory that it does not use
+        most = MEMORY + (used if not case.own_process else 4 * 2**30)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name, value in case.limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def _main(words: list[str], environment: dict[str, str], case: Case) -> NoReturn:
+    """Run the command line in this process as if Python had just started it."""
+    from sweeper.cli.main import main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    time.tzset()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.argv = ["sweeper", *words]
+    sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(  # noqa: SIM115
+        2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
+    code = 1
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(BaseException):
+        threading._shutdown()
+        atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
