@@ -12,7 +12,7 @@ from sweeper.cli.console import printer
 from sweeper.cli.plain_text import one_line
 from sweeper.cli.watch import warnings
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.units import duration
+from sweeper.ledger.units import counted, duration
 from sweeper.run.record import RunSummary
 
 
@@ -55,14 +55,19 @@ def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
     }
 
 
+def _all(reused: int) -> str:
+    return "the 1 trial was" if reused == 1 else f"all {reused} trials were"
+
+
 def _account(summary: RunSummary) -> str:
     if not summary.trained and not summary.failed:
-        return f"nothing to train: all {summary.reused} trials were in the ledger"
-    parts = [f"{summary.trained} trials trained in {duration(summary.wall_seconds)}"]
+        return f"nothing to train: {_all(summary.reused)} in the ledger"
+    parts = [f"{counted(summary.trained, 'trial')} trained in {duration(summary.wall_seconds)}"]
     if summary.reused:
-        parts.append(f"{summary.reused} were in the ledger")
+        parts.append(f"{summary.reused} {'was' if summary.reused == 1 else 'were'} in the ledger")
     if summary.failed:
         parts.append(f"{summary.failed} failed")
     if summary.overhead is not None:
-        parts.append(f"wall time {summary.overhead:.2f}× the trials' own")
+        whose = "the trial's" if summary.trained == 1 else "the trials'"
+        parts.append(f"wall time {summary.overhead:.2f}× {whose} own")
     return ", ".join(parts)

@@ -16,7 +16,8 @@ from sweeper.cli.console import printer
 from sweeper.cli.guard import describe_os_error
 from sweeper.cli.plain_text import one_line, plain
 from sweeper.ledger.ledger import Ledger
-from sweeper.options import STUDIES_FOLDER
+from sweeper.ledger.manifest import MANIFEST
+from sweeper.options import STUDIES_FOLDER, parse_folder, parse_place
 from sweeper.status import read_status
 from trainer.errors import UserError, unknown_name
 
@@ -38,13 +39,25 @@ def find_study(name: str | None) -> Ledger:
     """
     if name is None:
         return _only_study()
-    for place in (name, STUDIES_FOLDER / name):
+    name = parse_place(name, "STUDY")
+    for place in (name, str(STUDIES_FOLDER / name)):
         if Ledger(place).exists:
             return Ledger(place)
+    if "/" in name or Path(name).exists():
+        raise UserError(_no_study_in(name))
     known = _names(STUDIES_FOLDER)
     if known:
         raise unknown_name("study", name, known)
     raise UserError(f"no study {name!r}: there are none in {STUDIES_FOLDER}/; see `sweeper run`")
+
+
+def _no_study_in(place: str) -> str:
+    """Write what was found where a study was looked for."""
+    if "://" not in place and not Path(place).is_dir():
+        what = "is a file" if Path(place).exists() else "does not exist"
+        return f"no study {place!r}: it {what}; see `sweeper list`"
+    folder = Ledger(place).folder
+    return f"no study in {folder}: the folder holds none (no {MANIFEST}); see `sweeper list`"
 
 
 def _only_study() -> Ledger:
@@ -93,12 +106,12 @@ def report(study: StudyArgument = None) -> None:
 
 
 def list_studies(
-    folder: Annotated[Path, typer.Argument(help="Where studies lie.")] = STUDIES_FOLDER,
+    folder: Annotated[str, typer.Argument(help="Where studies lie.")] = str(STUDIES_FOLDER),
     json: JsonFlag = False,
 ) -> None:
     """List the studies of a folder."""
     found = []
-    for ledger in _studies(folder):
+    for ledger in _studies(parse_folder(folder, "FOLDER")):
         try:
             if ledger.exists:
                 found.append(read_status(ledger))

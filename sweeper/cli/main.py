@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sweeper.cli.plain_text import log_plainly, plain
-from sweeper.ledger.credentials import without_credentials
+from sweeper.ledger.credentials import HIDDEN, without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.streams import make_streams_reliable, output_problem
 from sweeper.run.supervisor import Loss, supervise
@@ -37,12 +37,14 @@ def main() -> None:
 def typed_command() -> str:
     """Return the command line as it can be typed again; a user's script may have led here.
 
-    Credentials in it are left out: it is recorded, and printed.
+    Credentials in it are left out: it is recorded, and printed. So are bytes that are no UTF-8.
     """
     program = Path(sys.argv[0])
     ours = program.name in ("sweeper", "__main__.py")
     words = [*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]]
-    return shlex.join(map(without_credentials, words))
+    shown = [without_credentials(word) for word in words]
+    text = shlex.join(shown) + ("" if shown == words else f"  # fill in {HIDDEN}")
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:
@@ -82,8 +84,9 @@ def _run_app() -> None:
     log_plainly()
     try:
         app()
-    finally:
+    except SystemExit as end:
         problem = output_problem()
-        if problem is not None:  # what was asked for was done, but its answer is lost
+        if problem is not None and not end.code:  # all was done, but its answer is lost
             print(f"error: cannot write to standard output: {problem.strerror}", file=sys.stderr)
             sys.exit(EXIT_FAILED)
+        raise

@@ -15,7 +15,7 @@ from sweeper.cli.trials_table import TrialLine, ago, trials_table
 from sweeper.ledger.faults import Inspection
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Unfinished
-from sweeper.ledger.units import roughly
+from sweeper.ledger.units import counted, roughly
 from sweeper.status import StudyStatus, read_status
 from trainer.verdict import Status
 
@@ -79,7 +79,7 @@ def render(status: StudyStatus, console: Console) -> RenderableType:
 def progress(status: StudyStatus) -> str:
     """Write how many trials are where, in a line."""
     kinds = [f"{count} {name}" for name, count in status.statuses.items() if name != Status.FAILED]
-    parts = [f"{status.finished} of {status.asked} trials done" + _in_brackets(kinds)]
+    parts = [f"{status.finished} of {counted(status.asked, 'trial')} done" + _in_brackets(kinds)]
     for count, word in (
         (len(status.running), "running"),
         (len(status.interrupted), "interrupted"),
