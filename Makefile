@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  lint, types and all tests, also those that wait for real processes"
 	@echo "make lint      lint and types"
 	@echo "make bench     the benchmarks' tables"
-	@echo "make chaos     kill a sweep fifty times (SEED=N: as before) and count what that cost"
+	@echo "make chaos     kill a sweep a hundred times (SEED=N: as before) and count what that cost"
 	@echo "make chaos-input  a thousand bad command lines, environments and studies (SEED=N, CASES=N)"
 	@echo "make clean     remove what these made, but for studies/"
 

@@ -12,6 +12,7 @@ from analysis import axes
 from analysis.computed.front import FrontData
 from analysis.format import count
 from analysis.study_data import StudyData
+from sweeper.ledger.units import counted
 from trainer.verdict import Status
 
 ADVICE = {
@@ -78,7 +79,8 @@ def _missing(study: StudyData) -> StudyWarning | None:
     if not missing:
         return None
     return StudyWarning(
-        f"{missing} of the {len(asked) + waiting} trials asked for have not finished",
+        f"{missing} of the {counted(len(asked) + waiting, 'trial')} asked for "
+        f"{'has' if missing == 1 else 'have'} not finished",
         "Run the same command again: it continues where it stopped.",
     )
 
@@ -156,7 +158,8 @@ def few_seeds(front: FrontData) -> StudyWarning | None:
     details = tuple(
         (axes.label(vars(point)), f"{point.seeds} of {point.trials} feasible") for point in points
     )
-    title = f"{len(points)} of the front's points rest on some of their seeds only"
+    rest = "rests on some of its" if len(points) == 1 else "rest on some of their"
+    title = f"{len(points)} of the front's points {rest} seeds only"
     advice = "Their medians leave out the seeds that are not feasible: expect such runs again."
     return StudyWarning(title, advice, details) if points else None
 
@@ -193,9 +196,12 @@ def _details(trials: pd.DataFrame, describe: Callable[..., str]) -> tuple[tuple[
 
 
 def _about(details: tuple[tuple[str, str], ...], what: str, advice: str) -> StudyWarning | None:
-    trials = f"{len(details)} trial{'' if len(details) == 1 else 's'}"
-    return StudyWarning(f"{trials} {what}", advice, details) if details else None
+    return (
+        StudyWarning(f"{counted(len(details), 'trial')} {what}", advice, details)
+        if details
+        else None
+    )
 
 
 def _rows(lines: tuple[tuple[str, str], ...]) -> str:
-    return "1 row of the ledger" if len(lines) == 1 else f"{len(lines)} rows of the ledger"
+    return f"{counted(len(lines), 'row')} of the ledger"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import UserError
+from trainer.errors import UserError, shortened
 
 STUDIES_FOLDER = Path("studies")
 """Where studies are, unless a place is given."""
@@ -26,6 +27,13 @@ TRIALS_PER_GPU = 4
 """How many trials share a GPU unless the user says otherwise."""
 
 MAX_PACK = 99_999
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, of surrogates, which stand for bytes that are not
+UTF-8, and of the ends of lines and paragraphs."""
+
+LONGEST_NAME, LONGEST_PATH = 255, 3900
+"""Bytes, characters: what file systems take, less room for a study's own files."""
 
 DATA_DIR_HELP = "Where the data sets' files are. Default: $SWEEPER_DATA."
 
@@ -78,6 +86,42 @@ def parse_compile(text: str) -> bool | None:
     return COMPILE_CHOICES[text]
 
 
+def parse_place(text: str, name: str = "--study") -> str:
+    """Read where a study lies: a path, in which `~` is a home folder, or a URI.
+
+    Args:
+        text: as typed.
+        name: what an error calls it.
+
+    Raises:
+        UserError: if it is empty, or cannot be written, printed and given again in one line.
+    """
+    if not text.strip():
+        raise UserError(f"{name} is empty, as a variable that is not set is; name a folder")
+    shown = ascii(shortened(text))
+    if any(unicodedata.category(character) in UNPRINTABLE for character in text):
+        raise UserError(f"{name} {shown} has characters that cannot be printed; name another")
+    if "://" in text:
+        return text
+    if text.startswith("~"):  # and a folder of that name is ./~
+        try:
+            text = str(Path(text).expanduser())
+        except RuntimeError as error:
+            raise UserError(f"{name} {shown}: there is no such home folder") from error
+    longest = max((len(part.encode()) for part in Path(text).parts), default=0)
+    if longest > LONGEST_NAME or len(text) > LONGEST_PATH:
+        raise UserError(f"{name} {shown} is too long: {len(text):,} characters; name another")
+    return text
+
+
+def parse_folder(text: str, name: str = "--data-dir") -> Path:
+    """Read a folder of this machine; as `parse_place`, but refuses URIs."""
+    place = parse_place(text, name)
+    if "://" in place:
+        raise UserError(f"{name} must be on this machine, found a URI; name a path")
+    return Path(place)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Where and with what a study is run; its results depend on it in their rounding at most."""
@@ -85,6 +129,7 @@ class RunOptions:
     folder: str | None = option(
         None,
         flag="--study",
+        parse=parse_place,
         help="Its folder, or storage as s3://bucket/name. Default: studies/, and the study's name.",
     )
     backend: str = option("ray", help="ray, or local for one trial at a time in this process.")
@@ -102,7 +147,7 @@ class RunOptions:
         help="Trials that a worker trains together, as one program: a number, or auto, which is 1 "
         "on a CPU and on a GPU what its memory allows (16 on a cluster).",
     )
-    data_dir: Path | None = option(None, help=DATA_DIR_HELP)
+    data_dir: Path | None = option(None, parse=parse_folder, help=DATA_DIR_HELP)
     checkpoint_seconds: float = option(
         20.0, minimum=0.0, help="Least seconds between two checkpoints of a trial."
     )

@@ -77,7 +77,7 @@ def test_a_kept_study_reports_as_before(study: str, kept: Path) -> None:
 def test_a_kept_checkpoint_is_resumed_to_the_row_of_an_undisturbed_trial(kept: Path) -> None:
     folder = kept / "pareto"
     ran = _run("pareto", folder, "--dataset", "digits", "--taus", "1..6", "--widths", "8")
-    assert "1 trials trained" in ran.stdout
+    assert "1 trial trained" in ran.stdout
     row = Ledger(folder).row("cf7d44f9ee194498")
     assert row is not None
     assert row["attempts"] == 2

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
+from pathlib import Path
+
 import torch
 
 from trainer.errors import UserError
+
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says how much memory a container may use."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -30,6 +38,18 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Return the most memory, in bytes, that one process may have on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [limit] if limit != resource.RLIM_INFINITY else []
+    with contextlib.suppress(OSError, ValueError):  # of a container; "max" if it has none
+        limits.append(int(CONTAINER_LIMIT.read_text()))
+    return min([machine, *limits])
 
 
 def set_precision(*, strict: bool) -> None:

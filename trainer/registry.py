@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from trainer.errors import unknown_name
+from trainer.errors import UserError, unknown_name
 
 Row = TypeVar("Row")
 
@@ -21,6 +21,19 @@ class Registry(dict[str, Row]):
     def __init__(self, kind: str, rows: Mapping[str, Row]) -> None:
         super().__init__(rows)
         self.kind = kind
+
+    def __setitem__(self, name: str, row: Row) -> None:
+        """Add a row.
+
+        Raises:
+            UserError: if it has another name: what a trial records would then not be found.
+        """
+        own = getattr(row, "name", name)
+        if own != name:
+            raise UserError(
+                f"{self.kind} {name!r}: the row's own name is {own!r}; give it the same name"
+            )
+        super().__setitem__(name, row)
 
     def find(self, name: str) -> Row:
         """Return the row of this name.

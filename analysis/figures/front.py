@@ -17,6 +17,7 @@ from analysis.figures.reconstructions import (
     draw_strip,
 )
 from analysis.figures.style import BLUE, GREY, INK, ORANGE, RED, SKY, WIDTH, styled
+from sweeper.ledger.units import counted
 from trainer.verdict import Status
 
 # Trials that are no points of the front: hollow, and each of its own shape. Those that failed
@@ -54,7 +55,7 @@ class FrontFigureData:
         front = "; ".join(
             f"τ = {row.tau:g}: {row.open_gates} open gates" for row in self.line.itertuples()
         )
-        others = [f"{len(trials)} {status} trials" for status, trials in self.others.items()]
+        others = [counted(len(trials), f"{status} trial") for status, trials in self.others.items()]
         return ". ".join(["The front: " + (front or "empty"), *others]) + "."
 
 

@@ -22,6 +22,7 @@ from analysis.study_report import StudyReport
 from analysis.views.base import View, as_json
 from analysis.views.outcome_grid import outcome_grid
 from analysis.warnings import ADVICE, compute_warnings, few_seeds
+from sweeper.ledger.units import counted
 from trainer.verdict import Status
 
 PAPER_WIDTH = 32
@@ -114,7 +115,7 @@ def _answer_without_front(study: StudyData) -> Answer:
         worst = next(status for status in counts.index if status != Status.FEASIBLE)
         advice = ADVICE[Status(worst)]
     headline = f"No trial on {study.dataset} is feasible yet, so there is no front."
-    return Answer(headline, f"Of {len(study.trials)} trials: {found}. {advice}")
+    return Answer(headline, f"Of {counted(len(study.trials), 'trial')}: {found}. {advice}")
 
 
 def _summary(trials: pd.DataFrame, front: FrontData) -> Grid:

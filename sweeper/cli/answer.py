@@ -9,16 +9,16 @@ from rich.table import Table
 from analysis import StudyData, compute_report, write_report
 from analysis.grid import Grid
 from sweeper.cli.console import printer
+from sweeper.cli.plain_text import one_line
 from sweeper.cli.watch import warnings
 from sweeper.ledger.ledger import Ledger
-from sweeper.ledger.units import duration
+from sweeper.ledger.units import counted, duration
 from sweeper.run.record import RunSummary
 
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
-    """Write the report, and print the study's table, its answer, and where the report is."""
+    """Print the study's table and its answer, write the report, and print where that is."""
     report = compute_report(StudyData.read(ledger))
-    page = write_report(report)
     console = printer()
     console.print(as_rich(report.summary))
     console.print(f"\n{report.answer.headline}", style="bold")
@@ -26,16 +26,16 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     for line in warnings(report.study.files):
         console.print(line, style="yellow", markup=False)
     console.print(_account(summary))
-    console.print(f"report: {page}")
+    console.print(f"report: {write_report(report)}")  # drawing its figures takes a while
 
 
 def as_rich(grid: Grid) -> Table:
     """Return a grid as a terminal shows it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in grid.columns:
-        table.add_column(column, justify="left" if column in grid.text else "right")
+        table.add_column(one_line(column), justify="left" if column in grid.text else "right")
     for row in grid.rows:
-        table.add_row(*row.cells, style="dim" if row.faint else None)
+        table.add_row(*map(one_line, row.cells), style="dim" if row.faint else None)
     return table
 
 
@@ -55,14 +55,19 @@ def answer_json(ledger: Ledger, summary: RunSummary) -> dict[str, Any]:
     }
 
 
+def _all(reused: int) -> str:
+    return "the 1 trial was" if reused == 1 else f"all {reused} trials were"
+
+
 def _account(summary: RunSummary) -> str:
     if not summary.trained and not summary.failed:
-        return f"nothing to train: all {summary.reused} trials were in the ledger"
-    parts = [f"{summary.trained} trials trained in {duration(summary.wall_seconds)}"]
+        return f"nothing to train: {_all(summary.reused)} in the ledger"
+    parts = [f"{counted(summary.trained, 'trial')} trained in {duration(summary.wall_seconds)}"]
     if summary.reused:
-        parts.append(f"{summary.reused} were in the ledger")
+        parts.append(f"{summary.reused} {'was' if summary.reused == 1 else 'were'} in the ledger")
     if summary.failed:
         parts.append(f"{summary.failed} failed")
     if summary.overhead is not None:
-        parts.append(f"wall time {summary.overhead:.2f}× the trials' own")
+        whose = "the trial's" if summary.trained == 1 else "the trials'"
+        parts.append(f"wall time {summary.overhead:.2f}× {whose} own")
     return ", ".join(parts)

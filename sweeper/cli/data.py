@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from sweeper.cli.console import printer, progress_printer
-from sweeper.options import DATA_DIR_HELP
+from sweeper.options import DATA_DIR_HELP, parse_folder
 from trainer import data
 from trainer.data import Dataset
 from trainer.errors import MissingDataError, UserError
@@ -33,12 +33,13 @@ def list_datasets() -> None:
 def fetch(
     name: DatasetName,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where to put them. Default: the user's cache.")
+        str | None, typer.Option(help="Where to put them. Default: the user's cache.")
     ] = None,
 ) -> None:
     """Download a data set's official files, verified."""
+    folder = None if data_dir is None else parse_folder(data_dir)
     with _progress_bars(progress_printer()) as show:
-        paths = data.fetch(name, data_dir, show)
+        paths = data.fetch(name, folder, show)
     if not paths:
         print(f"{name} comes with this package; nothing to download")
     for path in paths:
@@ -47,18 +48,25 @@ def fetch(
 
 def show(
     name: DatasetName,
-    data_dir: Annotated[Path | None, typer.Option(help=DATA_DIR_HELP)] = None,
+    data_dir: Annotated[str | None, typer.Option(help=DATA_DIR_HELP)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write the contact sheet. Default: NAME.png.")
+        str | None,
+        typer.Option(
+            help="Where to write the contact sheet, also over an earlier one. Default: NAME.png, "
+            "unless that exists."
+        ),
     ] = None,
 ) -> None:
     """Describe a data set and write a contact sheet of its images."""
     from analysis.figures.contact_sheet import contact_sheet  # loads matplotlib
 
-    dataset = load_or_fetch(name, data_dir, progress_printer())
-    path = out or Path(f"{name}.png")
+    path = Path(f"{name}.png") if out is None else parse_folder(out, "--out")
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
+    if out is None and name in data.DATASETS and path.exists():
+        raise UserError(f"{path} exists; name it with --out to replace it, or name another file")
+    folder = None if data_dir is None else parse_folder(data_dir)
+    dataset = load_or_fetch(name, folder, progress_printer())
     contact_sheet(dataset.train, dataset.levels, path)
     print(f"shape    {'×'.join(map(str, dataset.image_shape))}")
     print(f"images   {len(dataset.train):,} to train on, {len(dataset.test):,} held out")

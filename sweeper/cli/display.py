@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from rich.status import Status
 from rich.text import Text
 
 from sweeper.cli.trials_table import TrialLine, trials_table
-from sweeper.ledger.units import roughly
+from sweeper.ledger.units import counted, roughly
 from sweeper.messages import (
     TRAINING,
     WAITING,
@@ -114,7 +115,9 @@ class Display:
                 self.note(f"{self._name(spec)} failed: {error}")
             case PackFailed(specs=specs, error=error):
                 self._on_worker_lost(specs)
-                self.note(f"a pack of {len(specs)} trials failed, each is tried alone: {error}")
+                self.note(
+                    f"a pack of {counted(len(specs), 'trial')} failed, each is tried alone: {error}"
+                )
             case WorkerLost(specs=specs):
                 self._on_worker_lost(specs)
             case Preparing(text=text):
@@ -168,10 +171,13 @@ class Display:
         self._ended.add(spec.trial_id)
         self._seconds += outcome.seconds
         self._steps_ended += spec.steps
-        gates = "no" if outcome.open_gates is None else f"{outcome.open_gates} of {spec.width}"
+        facts = [f"{outcome.seconds:.0f} s"]
+        if math.isfinite(outcome.sse):
+            facts.insert(0, f"held-out sse {outcome.sse:.4g}")
+        if outcome.open_gates is not None:  # of one without gates, or that diverged, none are known
+            facts.insert(0, f"{outcome.open_gates} of {spec.width} gates open")
         self._print_line(
-            f"{self._count()}  {self._name(spec)}  {outcome.status}: {gates} gates open, "
-            f"held-out sse {outcome.sse:.4g}, {outcome.seconds:.0f} s"
+            f"{self._count()}  {self._name(spec)}  {outcome.status}: {', '.join(facts)}"
         )
 
     def _end(self, spec: TrialSpec, status: str) -> TrialLine:

@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from sweeper.cli.plain_text import one_line
+from sweeper.ledger.credentials import without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
 
@@ -61,7 +63,7 @@ class OneLineGroup(TyperGroup):
         except TyperException as error:
             message = _parser_message(error)
             if message:  # and no help, which has been shown
-                print(f"error: {message}", file=sys.stderr)
+                print(f"error: {without_credentials(message)}", file=sys.stderr)
             sys.exit(EXIT_BAD_INPUT)
 
 
@@ -81,9 +83,9 @@ def _parser_message(error: TyperException) -> str:
 def describe_os_error(error: OSError) -> str:
     """Write what the system refused, and of which file."""
     where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+    return " ".join(f"{error.strerror or error}{where}".split())
 
 
 def _refuse(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(without_credentials(message))}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None

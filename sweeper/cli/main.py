@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.ledger.credentials import without_credentials
+from sweeper.cli.plain_text import log_plainly, plain
+from sweeper.ledger.credentials import HIDDEN, without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.streams import make_streams_reliable, output_problem
 from sweeper.run.supervisor import Loss, supervise
@@ -36,12 +37,14 @@ def main() -> None:
 def typed_command() -> str:
     """Return the command line as it can be typed again; a user's script may have led here.
 
-    Credentials in it are left out: it is recorded, and printed.
+    Credentials in it are left out: it is recorded, and printed. So are bytes that are no UTF-8.
     """
     program = Path(sys.argv[0])
     ours = program.name in ("sweeper", "__main__.py")
     words = [*(["sweeper"] if ours else ["python", str(program)]), *sys.argv[1:]]
-    return shlex.join(map(without_credentials, words))
+    shown = [without_credentials(word) for word in words]
+    text = shlex.join(shown) + ("" if shown == words else f"  # fill in {HIDDEN}")
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def needs_supervision(arguments: Sequence[str]) -> bool:
@@ -62,7 +65,7 @@ def report_loss(loss: Loss) -> int:
         print("\x1b[?25h", file=sys.stderr)  # the live table had hidden the cursor
     if not (loss.facts or loss.signalled):
         why = f": {loss.raw_text}" if loss.raw_text else ""
-        print(f"error: ended by {loss.reason} before the run began{why}", file=sys.stderr)
+        print(plain(f"error: ended by {loss.reason} before the run began{why}"), file=sys.stderr)
         return EXIT_FAILED
     print(
         f"interrupted, with the run's own process gone ({loss.reason}): trials go on from "
@@ -78,10 +81,12 @@ def report_loss(loss: Loss) -> int:
 def _run_app() -> None:
     from sweeper.cli.app import app
 
+    log_plainly()
     try:
         app()
-    finally:
+    except SystemExit as end:
         problem = output_problem()
-        if problem is not None:  # what was asked for was done, but its answer is lost
+        if problem is not None and not end.code:  # all was done, but its answer is lost
             print(f"error: cannot write to standard output: {problem.strerror}", file=sys.stderr)
             sys.exit(EXIT_FAILED)
+        raise

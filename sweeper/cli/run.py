@@ -16,13 +16,16 @@ from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
 from sweeper.cli.guard import describe_os_error, guarded
 from sweeper.cli.main import EXIT_FAILED, typed_command
+from sweeper.cli.plain_text import plain
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
+from sweeper.ledger.units import counted
 from sweeper.messages import Broadcast
 from sweeper.options import RunOptions, option
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from sweeper.studies.base import Plan, Study
 from sweeper.studies.setup import TrainingOptions
+from trainer.errors import UserError
 
 if TYPE_CHECKING:
     from sweeper.run.record import RunSummary
@@ -90,13 +93,19 @@ def _estimate(plan: Plan, options: RunOptions, display: Display, output: OutputO
         display.note(note)
     work = missing_trials(plan, ledger, without=repair.again)
     measured = estimate(plan, work, options, folder=folder, workers=workers)
-    print(measured.render(as_json=output.json))
+    print(plain(measured.render(as_json=output.json)))
 
 
 def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOptions) -> None:
+    from analysis.views import VIEWS
     from sweeper.run.run import folder_of, run_study
     from sweeper.run.tally import Tally
 
+    if plan.study not in VIEWS:
+        raise UserError(
+            f"study {plan.study!r} has no view, without which it has no report: add a row to "
+            "analysis.views.VIEWS"
+        )
     ledger, tally = Ledger(folder_of(plan, options)), Tally()
     try:
         with display.showing():
@@ -121,7 +130,7 @@ def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOption
 
 def _how_to_go_on(ledger: Ledger, options: RunOptions, others: str) -> str:
     return (
-        f"interrupted: {len(ledger.finished())} trials are done, {others}; "
+        f"interrupted: {counted(len(ledger.finished()), 'trial')} done, {others}; "
         f"to go on, run the same command again:\n  {options.command}"
     )
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: `1 trial`, `3 trials`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Write a time span as people say it: `48.0 s`, `1 min 20 s`, `3 h 20 min`, `2 d 04 h`."""
     if seconds < 59.95:  # what would be written as 60.0 s is a minute

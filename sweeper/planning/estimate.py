@@ -15,6 +15,7 @@ from sweeper.ledger.columns import CURVE_SCHEMA
 from sweeper.ledger.units import duration, size
 from sweeper.options import RunOptions
 from sweeper.planning.compilation import settle_compile
+from sweeper.planning.memory import check_memory, told_of_memory
 from sweeper.planning.missing import Work
 from sweeper.planning.pack_size import pack_size
 from sweeper.planning.packs import form_packs
@@ -113,8 +114,9 @@ def estimate(plan: Plan, work: Work, options: RunOptions, *, folder: str, worker
         workers: how many trials would be trained at a time.
 
     Raises:
-        UserError: if the device cannot be used.
+        UserError: if the device cannot be used, or a trial does not fit into memory.
     """
+    check_memory(plan, work, options)
     device = choose_device(options.device)
     set_precision(strict=options.strict_float32)
     to_train = work.to_train()
@@ -122,7 +124,8 @@ def estimate(plan: Plan, work: Work, options: RunOptions, *, folder: str, worker
     most = pack_size(options, plan, work, device=device.type, workers=workers)
     packs = form_packs(longest_first(to_train), most, workers)
     wish, note = settle_compile(options, work, device.type, most)
-    kinds = _measure(plan, packs, device, wish)
+    with told_of_memory(to_train):
+        kinds = _measure(plan, packs, device, wish)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
         study=plan.study,

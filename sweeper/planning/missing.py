@@ -12,6 +12,9 @@ from sweeper.studies.base import Plan, Proposal, Rows, longest_first
 from trainer.errors import UserError
 from trainer.spec import TrialSpec
 
+SHOWN = 10
+"""Values that a warning lists."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -87,13 +90,20 @@ def warnings(plan: Plan) -> list[str]:
     for dataset in plan.datasets:
         ceiling = dataset.mean_image_sse
         taus = {spec.tau for spec in specs if spec.dataset == dataset.name}
-        above = ", ".join(f"{tau:g}" for tau in sorted(taus) if tau >= ceiling)
+        above = [f"{tau:g}" for tau in sorted(taus) if tau >= ceiling]
         if above:
             found.append(
-                f"τ = {above}: always answering the mean image of {dataset.name!r} has an error "
-                f"of {ceiling:.4g}, so no latent is needed from there up"
+                f"τ = {_listed(above)}: always answering the mean image of {dataset.name!r} has "
+                f"an error of {ceiling:.4g}, so no latent is needed from there up"
             )
     return found
+
+
+def _listed(values: Sequence[str]) -> str:
+    """Write all values, or of many the first and the last."""
+    if len(values) <= SHOWN:
+        return ", ".join(values)
+    return f"{', '.join(values[: SHOWN - 1])}, …, {values[-1]} ({len(values):,} values)"
 
 
 def _check_same_question(plan: Plan, ledger: Ledger) -> None:

@@ -13,8 +13,9 @@ from sweeper.backends import check_backend, open_backend
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
 from sweeper.messages import Backend, Broadcast, Job, Listener, Noted, Preparing
-from sweeper.options import STUDIES_FOLDER, RunOptions
+from sweeper.options import STUDIES_FOLDER, RunOptions, parse_place
 from sweeper.planning.compilation import check_compile, settle_compile
+from sweeper.planning.memory import check_memory
 from sweeper.planning.missing import Work, missing_trials
 from sweeper.planning.pack_size import pack_size
 from sweeper.planning.repair import plan_repair
@@ -28,8 +29,13 @@ from trainer.errors import UserError
 
 
 def folder_of(plan: Plan, options: RunOptions) -> str:
-    """Return the place of a plan's study: as asked for, or its name below `studies/`."""
-    return options.folder or str(STUDIES_FOLDER / plan.folder)
+    """Return the place of a plan's study: as asked for, or its name below `studies/`.
+
+    Raises:
+        UserError: if it is none that can be used.
+    """
+    place = STUDIES_FOLDER / plan.folder if options.folder is None else options.folder
+    return parse_place(str(place))
 
 
 def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: None) -> RunSummary:
@@ -46,7 +52,8 @@ def run_study(plan: Plan, options: RunOptions, listen: Listener = lambda event: 
     """
     check_compile(options, check_backend(options))
     ledger = Ledger(folder_of(plan, options))
-    missing_trials(plan, ledger)  # refuses another question before the folder is touched
+    # Refuses another question, or too large a network, before the folder is touched.
+    check_memory(plan, missing_trials(plan, ledger), options)
     with ledger.locked():
         for name in ledger.recover():
             path = ledger.trials.at(name)

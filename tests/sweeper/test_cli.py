@@ -31,6 +31,22 @@ BAD_INPUT = [
     ((*RUN, "--tolerance", "1e300"), "tolerance is a share of τ"),
     ((*RUN, "--seeds", "x"), "use for example 3 for seeds 0, 1 and 2"),
     ((*RUN, "--taus", "3..30@1000000000"), "it has more than 100000 values"),
+    ((*RUN, "--layers", "65536,65536,65536", "--backend", "local"), "takes at least 275 GB"),
+    ((*RUN, "--layers", "65536,65536,65536", "--dry-run"), "give smaller --layers"),
+    ((*RUN, "--layers", "8," * 5000 + "8"), "--layers takes 100 stages at most, found 5,001"),
+    ((*RUN, "--study", ""), "--study is empty"),
+    ((*RUN, "--study", "bad\udcff"), "cannot be printed"),
+    ((*RUN, "--study", "a\nb"), "cannot be printed"),
+    ((*RUN, "--study", "~nobody-of-this-name/x"), "there is no such home folder"),
+    ((*RUN, "--study", "x" * 300), "is too long: 300 characters"),
+    ((*RUN, "--study", "x/" * 3000), "is too long: 6,000 characters"),
+    ((*RUN, "--data-dir", ""), "--data-dir is empty"),
+    ((*RUN, "--data-dir", "s3://key:secret@x"), "--data-dir must be on this machine"),
+    (("status", ""), "STUDY is empty"),
+    (("status", "."), "no study in .: the folder holds none (no study.json)"),
+    (("report", "/nowhere"), "no study '/nowhere': it does not exist"),
+    (("list", ""), "FOLDER is empty"),
+    (("data", "show", "digits", "--out", ""), "--out is empty"),
     ((*RUN, "--tuas", "3"), "no such option: --tuas; did you mean --taus? (see `sweeper run"),
     (("run", "trajectory"), "missing option '--tau' (see `sweeper run trajectory --help`)"),
     ((*RUN, "--taus"), "option '--taus' requires an argument"),
@@ -152,6 +168,34 @@ def test_a_tau_above_the_mean_image_s_error_is_warned_of(tmp_path: Path) -> None
     assert "warning: τ = 5: always answering the mean image" in ran.stderr
 
 
+def test_a_warning_of_many_values_is_short(tmp_path: Path) -> None:
+    command = (*RUN, "--taus", "1..20000", "--study", "digits.txt")
+    (tmp_path / "digits.txt").touch()
+    warning, error = here(*command, cwd=tmp_path).stderr.splitlines()
+    assert "τ = 5, 6, 7, 8, 9, 10, 11, 12, 13, …, 20000 (19,996 values): always" in warning
+    assert len(warning) < 250
+    assert "is a file" in error
+
+
+def test_a_study_without_a_view_is_refused_before_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(VIEWS, "pareto")
+    ran = here(*RUN, "--backend", "local", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: study 'pareto' has no view")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    home = {"HOME": str(tmp_path / "home"), "MPLCONFIGDIR": str(tmp_path)}
+    ran = sweeper(*RUN, "--steps", "60", cwd=tmp_path, **home)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"error: Ray keeps a secret in {tmp_path}/home/.ray, which")
+    assert not (tmp_path / "studies").exists()
+
+
 def test_a_dry_run_measures_and_touches_nothing(tmp_path: Path) -> None:
     command = (*RUN, "--taus", "0.5..3.5..0.5", "--seeds", "2", "--dry-run")
     shown = here(*command, cwd=tmp_path)
@@ -208,6 +252,38 @@ def test_data_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "sse 4.724" in shown
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
     assert "nothing to download" in runner.invoke(app, ["data", "fetch", "digits"]).stdout
+
+
+@pytest.mark.parametrize("name", ["[/red]x[bold]", "é τ", "a b/", "'q\"", "-x", "%s{0}", "~"])
+def test_a_study_may_have_any_name_that_can_be_printed(name: str, tmp_path: Path) -> None:
+    small = ("--taus", "2", "--steps", "60", "--layers", "8", "--backend", "local")
+    ran = here(*RUN, *small, f"--study=./{name}", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert f"report: {name.rstrip('/')}/report/report.html" in ran.stdout
+    assert (tmp_path / name / "report" / "report.html").exists()
+    listed = here("list", str(Path("./", name).parent), cwd=tmp_path).stdout
+    assert "1 of 1" in listed
+    assert name.rstrip("/") in listed
+    assert here("status", f"./{name}", cwd=tmp_path).returncode == 0
+
+
+def test_a_tilde_is_the_home_folder(finished: Path, tmp_path: Path) -> None:
+    home = {"HOME": str(finished.parent.parent)}
+    ran = here("status", "~/studies/pareto-digits", cwd=tmp_path, **home)
+    assert "2 of 2 trials done" in ran.stdout
+    command = (*RUN, "--taus", "2,3", "--steps", "400", "--layers", "16", "--dry-run")
+    ran = here(*command, "--study", "~/studies/pareto-digits", cwd=tmp_path, **home)
+    assert "nothing to train" in ran.stdout
+
+
+def test_what_a_user_has_is_not_replaced_by_a_contact_sheet(tmp_path: Path) -> None:
+    mine = tmp_path / "digits.png"
+    mine.write_text("mine")
+    refused = here("data", "show", "digits", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: digits.png exists")
+    assert mine.read_text() == "mine"
+    assert here("data", "show", "digits", "--out", "digits.png", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,17 @@ def test_plain_output_is_a_line_per_ended_trial() -> None:
     assert (tally.trained, tally.failed, tally.trial_seconds) == (1, 1, 12.0)
 
 
+def test_what_a_diverged_trial_does_not_have_is_not_told() -> None:
+    display, console = _display()
+    display.on_event(Proposed((ONE, OTHER), later=0, later_steps=0))
+    display.on_event(Ended(ONE, Outcome("diverged", None, float("nan"), 12.0)))
+    display.on_event(Ended(OTHER, Outcome("feasible", None, 1.3, 12.0)))
+    assert _text(console).splitlines() == [
+        "[1/2]  τ=1 width=16 seed=0  diverged: 12 s",
+        "[2/2]  τ=2 width=16 seed=0  feasible: held-out sse 1.3, 12 s",
+    ]
+
+
 def test_a_terminal_shows_a_table_that_fits_with_the_trials_in_training() -> None:
     display, console = _display(force_terminal=True)
     specs = [_spec(0.1 * number) for number in range(1, 31)]

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.fs as pafs
 import pytest
 from s3 import REGION, s3_server
-from study import here, rows
+from study import free_port, here, rows, sweeper
 
 from sweeper.ledger import lock
 from sweeper.ledger.ledger import Ledger
@@ -154,6 +154,44 @@ def test_a_second_run_is_refused_on_storage_without_locks(elsewhere: Folder) -> 
 def test_storage_of_no_known_kind_is_refused() -> None:
     with pytest.raises(UserError, match="cannot open the storage nowhere://x"):
         open_folder("nowhere://x")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("s3://", "names no bucket; name one, as s3://bucket/study"),
+        ("gs://", "names no bucket; name one, as gs://bucket/study"),
+        ("mock://x", "forgets all"),
+        ("s3://b/x?nonsense=1", "Unexpected query parameter"),
+        ("://x", "Cannot parse URI"),
+        ("file://host/x", "Unsupported hostname"),
+        ("s3://key:sec/ret@bucket/x", "Cannot parse URI"),
+    ],
+)
+def test_storage_that_cannot_hold_a_study_is_refused(place: str, words: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        open_folder(place)
+    message = str(refusal.value)
+    assert words in message
+    assert "ret@" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.slow
+def test_google_s_storage_that_does_not_answer_is_told_of_soon(tmp_path: Path) -> None:
+    place = f"gs://anonymous@bucket/x?scheme=http&endpoint_override=127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    ran = sweeper("status", place, cwd=tmp_path)
+    assert time.monotonic() - began < 15
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: cannot open the storage gs://")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_what_pyarrow_refuses_in_its_own_way_is_an_os_error() -> None:
+    system = pafs.S3FileSystem(region="nowhere", anonymous=True)
+    with pytest.raises(OSError, match="Path cannot start with a separator"):
+        RemoteFolder(system, "", "s3://").has("x")
 
 
 @pytest.mark.slow

@@ -29,3 +29,8 @@ def test_an_assigned_row_is_found_and_named_in_errors():
     assert registry.find("blue") == 3
     with pytest.raises(UserError, match="known: blue, red"):
         registry.find("x")
+
+
+def test_a_row_under_another_name_is_refused():
+    with pytest.raises(UserError, match="data set 'mine': the row's own name is 'digits'"):
+        Registry("data set", {})["mine"] = DATASETS["digits"]

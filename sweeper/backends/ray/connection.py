@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,8 @@ def start(folder: TemporaryFolder, device: str, workers: int | None) -> str | No
         UserError: if that fails.
     """
     is_new = not token_path().exists()
+    if is_new:
+        _check_token_can_be_kept()
     try:
         # PYTHONSAFEPATH: some of them would import what lies in the current folder.
         with _environment(TMPDIR=str(folder.scratch), PYTHONSAFEPATH="1"):
@@ -49,10 +52,8 @@ def start(folder: TemporaryFolder, device: str, workers: int | None) -> str | No
                 **_quiet(),
             )
     except Exception as error:  # Ray raises that very class when it starts too slowly
-        raise UserError(
-            f"cannot start Ray on this machine: {_reason(error)}; its logs, until the next run: "
-            f"{folder.logs}"
-        ) from error
+        logs = f"; its logs, until the next run: {folder.logs}" if folder.logs.exists() else ""
+        raise UserError(f"cannot start Ray on this machine: {_reason(error)}{logs}") from error
     if is_new and token_path().exists():
         token_path().chmod(0o600)  # Ray leaves it to the user's umask
     return _connected(context)
@@ -76,6 +77,26 @@ def join(address: str) -> str | None:
             "there"
         ) from error
     return _connected(context)
+
+
+def _check_token_can_be_kept() -> None:
+    """Check that the secret which Ray's servers ask for can be written.
+
+    Raises:
+        UserError: if not; Ray would say something else.
+    """
+    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        return
+    folder = token_path().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Ray keeps a secret in {folder}, which cannot be written: {error.strerror}; set HOME "
+            "to a folder that can be, or use --backend local"
+        ) from error
 
 
 def _connected(context: Any) -> str | None:

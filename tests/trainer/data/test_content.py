@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,30 @@ def test_labels_that_a_row_corrects_replace_those_before(add):
     corrected = replace(LABELS, test=LABELS.test + 1)
     add(read_labels=lambda _: corrected)
     np.testing.assert_array_equal(load("mine").labels.test, corrected.test)
+
+
+def raising(_):
+    raise KeyError("no such\nmember")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"read": raising}, r"'mine' cannot be read: KeyError: .*test_content.py, line \d+\)"),
+        ({"read_labels": raising}, r"the labels of data set 'mine' cannot be read: KeyError"),
+        ({"read": lambda _: 3}, "'mine' cannot be read: TypeError: cannot unpack"),
+        ({"read": lambda _: ([1], [2])}, "expected arrays of images, found list"),
+        (
+            {"read": lambda _: Path("nowhere").read_bytes()},
+            "'mine' cannot be read: FileNotFoundError",
+        ),
+    ],
+)
+def test_an_error_in_a_user_s_own_code_is_one_line_that_names_the_place(add, changes, words):
+    add(**changes)
+    with pytest.raises(UserError, match=words) as refusal:
+        load("mine")
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["digits", "tiles"])

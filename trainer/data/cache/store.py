@@ -20,6 +20,7 @@ from trainer.data.cache.by_content import (
 from trainer.data.cache.convert import convert
 from trainer.data.cache.note import FilesNote, adopt_earlier, read_note, write_note
 from trainer.data.cache.stream import Stream, as_stream
+from trainer.data.drawn.rendered import Rendered
 from trainer.data.labels import no_labels
 from trainer.data.official.sources import (
     Progress,
@@ -28,7 +29,7 @@ from trainer.data.official.sources import (
     search_folders,
     verify,
 )
-from trainer.errors import MissingDataError, UserError
+from trainer.errors import MissingDataError, UserError, told_of
 from trainer.files import cache_folder
 from trainer.local_folder import WrongKindError
 
@@ -71,9 +72,10 @@ def open_dataset(
 
 
 def _open_made(info: DatasetInfo, *, store: bool) -> Dataset:
-    train, test = info.read(())
-    assert not isinstance(train, Stream)
-    assert not isinstance(test, Stream)
+    with told_of(f"data set {info.name!r} cannot be read"):
+        train, test = info.read(())
+    if isinstance(train, Stream) or isinstance(test, Stream):
+        raise UserError(f"data set {info.name!r}: a stream can only come from files; name them")
     if store:
         for images in (train, test):
             _check_images(info, images)
@@ -84,13 +86,17 @@ def _open_made(info: DatasetInfo, *, store: bool) -> Dataset:
     if not is_stored(sha256):
         convert(as_stream(train), as_stream(test), info.levels, sha256=sha256)
     if info.read_labels:
-        labels = info.read_labels(())
+        with told_of(f"the labels of data set {info.name!r} cannot be read"):
+            labels = info.read_labels(())
         labels.check(info.name, len(train), len(test))
         store_labels(sha256, labels)
     return open_stored(sha256, info.name)
 
 
 def _check_images(info: DatasetInfo, images: ImageSet) -> None:
+    if not isinstance(images, np.ndarray | Rendered):
+        found = type(images).__name__
+        raise UserError(f"data set {info.name!r}: expected arrays of images, found {found}")
     shape = images.shape
     if len(shape) != 4 or shape[1:] != info.image_shape or not len(images):
         wanted = ("count", *info.image_shape)
@@ -141,7 +147,8 @@ def _convert_if_new(
     if note and stored:
         sha256 = note.sha256
     else:
-        train, test = (as_stream(images) for images in info.read(paths))
+        with told_of(f"data set {info.name!r} cannot be read"):
+            train, test = (as_stream(images) for images in info.read(paths))
         report = partial(progress, f"converting {info.name}") if progress else None
         sha256 = convert(train, test, info.levels, progress=report)
     note = FilesNote(sha256, known | stamps)
