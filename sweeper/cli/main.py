@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def report_loss(loss: Loss) -> int:
 
 
 def _run_app() -> None:
+    os.environ.pop("MPLBACKEND", None)  # figures go to files; matplotlib raises at a wrong name
     from sweeper.cli.app import app
 
     log_plainly()

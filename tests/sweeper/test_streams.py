@@ -54,6 +54,12 @@ def test_an_odd_size_of_the_terminal_is_ignored(size: dict[str, str], tmp_path: 
     assert "contact sheet" in ran.stdout
 
 
+def test_a_backend_for_figures_that_there_is_not_is_ignored(tmp_path: Path) -> None:
+    ran = sweeper("data", "show", "digits", cwd=tmp_path, MPLBACKEND="no-such")
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "digits.png").exists()
+
+
 def test_nothing_is_lost_but_words_where_nobody_reads(capfd: pytest.CaptureFixture[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
