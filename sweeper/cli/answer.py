@@ -21,10 +21,10 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     page = write_report(report)
     console = printer()
     console.print(as_rich(report.summary))
-    console.print(f"\n{report.answer.headline}", style="bold")
-    console.print(f"{report.answer.reason}\n")
+    console.print(f"\n{one_line(report.answer.headline)}", style="bold")
+    console.print(f"{one_line(report.answer.reason)}\n")
     console.print(_account(summary))
-    console.print(f"report: {page}")
+    console.print(f"report: {one_line(page)}")
 
 
 def as_rich(grid: Grid) -> Table:

@@ -14,7 +14,7 @@ from rich.table import Table
 from sweeper.cli import watch as view
 from sweeper.cli.console import printer
 from sweeper.cli.guard import describe_os_error
-from sweeper.cli.plain_text import one_line, plain
+from sweeper.cli.plain_text import one_line
 from sweeper.ledger.ledger import Ledger
 from sweeper.options import STUDIES_FOLDER
 from sweeper.status import read_status
@@ -86,7 +86,7 @@ def report(study: StudyArgument = None) -> None:
     """Write a study's report again, and print where it is."""
     from analysis import StudyData, compute_report, write_report  # loads matplotlib
 
-    print(plain(write_report(compute_report(StudyData.read(find_study(study))))))
+    print(one_line(write_report(compute_report(StudyData.read(find_study(study))))))
 
 
 def list_studies(
