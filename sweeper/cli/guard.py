@@ -86,5 +86,6 @@ def describe_os_error(error: OSError) -> str:
 
 
 def _refuse(message: str) -> None:
-    print(f"error: {without_credentials(message)}", file=sys.stderr)
+    in_one_line = " ".join(message.split())  # also what a library said in several
+    print(f"error: {without_credentials(in_one_line)}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None
