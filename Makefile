@@ -7,7 +7,7 @@ BIN := .venv/bin
 TESTERS ?= 2
 TOGETHER := -n $(TESTERS) --dist loadgroup
 
-.PHONY: help demo test test-all lint bench chaos clean
+.PHONY: help demo test test-all lint bench chaos chaos-input clean
 
 help:
 	@echo "make demo      sweep the built-in digits: the front on the screen, a report on disk"
@@ -15,7 +15,8 @@ help:
 	@echo "make test-all  lint, types and all tests, also those that wait for real processes"
 	@echo "make lint      lint and types"
 	@echo "make bench     the benchmarks' tables"
-	@echo "make chaos     kill a sweep fifty times (SEED=N: as before) and count what that cost"
+	@echo "make chaos     kill a sweep a hundred times (SEED=N: as before) and count what that cost"
+	@echo "make chaos-input  a thousand bad command lines, environments and studies (SEED=N, CASES=N)"
 	@echo "make clean     remove what these made, but for studies/"
 
 demo: .venv/installed
@@ -43,6 +44,9 @@ bench: .venv/installed
 
 chaos: .venv/installed
 	$(BIN)/python benchmarks/chaos.py $(if $(SEED),--seed $(SEED))
+
+chaos-input: .venv/installed
+	$(BIN)/python benchmarks/chaos_input.py $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

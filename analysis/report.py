@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -14,6 +15,9 @@ from analysis.figures import FIGURES, Picture, Place, render
 from analysis.study_report import StudyReport
 
 PAGE = "report.html"
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell begins with that a spreadsheet takes for a formula. Numbers stay numbers."""
 
 PAGE_ROWS = 500
 """How many trials the table of a page shows: more than that, nobody scrolls through."""
@@ -101,4 +105,14 @@ def data_uri(svg: bytes) -> str:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return bytes(table.to_csv(index=False).encode())
+    """Write a table; a text that a spreadsheet would compute has an apostrophe before it."""
+    harmless = {_harmless(name): _harmless_column(table[name]) for name in table.columns}
+    return bytes(pd.DataFrame(harmless).to_csv(index=False).encode())
+
+
+def _harmless_column(column: pd.Series) -> pd.Series:
+    return column.map(_harmless) if pd.api.types.is_string_dtype(column.dtype) else column
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,11 +1,12 @@
 """Kills a sweep of digits at random times until it is complete, and counts what that cost.
 
-    python benchmarks/chaos.py [--kills 50 | --each-kind-once] [--steps 3000] [--seed N]
+    python benchmarks/chaos.py [--kills 100 | --each-kind-once] [--steps 3000] [--seed N]
 
-Killed (SIGKILL) are single workers, the driver, or all processes of a run at once; after the
-latter two the same command is given again. A sweep that is complete too early is widened by a
-seed. At the end it is compared with an undisturbed run. Exit code 1 if a row was lost, was there
-twice, or has changed, or if a bit differs.
+Killed (SIGKILL) are single workers, the command, each of Ray's own processes, or all processes of
+a run at once; or the terminal is closed (SIGHUP). A run that has ended by that is given again. A
+sweep that is complete too early is widened by a seed. At the end it is compared with an
+undisturbed run. Exit code 1 if a row was lost, was there twice, or has changed, if a bit differs,
+if a run did not end as it should, or if anything is left of all of them in the temporary folder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from killed_sweep import KINDS, KilledSweep, Recovery
+from killed_sweep import KilledSweep, Recovery
+from kinds_of_kills import KINDS
 from ledger_auditor import outcome
 
 from sweeper.environment import git_commit, hardware
@@ -32,7 +34,7 @@ def main() -> None:
     options = _options()
     print(f"{hardware()}; commit {(git_commit() or 'none')[:20]}")
     print(f"seed {options.seed} (--seed {options.seed} for the same kills again)", flush=True)
-    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="ch-", ignore_cleanup_errors=True) as folder:
         sweep = KilledSweep(
             Path(folder),
             len(KINDS) if options.each_kind_once else options.kills,
@@ -45,10 +47,11 @@ def main() -> None:
             sweep.run()
             seconds = time.monotonic() - began
             left_behind = sweep.left_behind(AGENTS_SECONDS)
+            left = sweep.left_in_temporary_folder()
             truth = outcome(sweep.undisturbed())
         finally:
             sweep.end()
-        faults = _faults(sweep, truth)
+        faults = _faults(sweep, truth) | {"left in /tmp": len(left)}
     _print_counts(sweep, faults, seconds, len(truth), left_behind)
     _print_recoveries(sweep.recoveries)
     if any(faults.values()):
@@ -57,7 +60,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--each-kind-once", action="store_true", help="instead of --kills")
     parser.add_argument("--steps", type=int, default=3000, help="of each trial")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
@@ -91,6 +94,7 @@ def _print_counts(
         "runs": "of the same command",
         "trials": f"of {sweep.steps:,} steps",
         "differing": f"of {compared} rows, curves, models and sets of samples",
+        "left in /tmp": "files and folders, by all runs",
         "left behind": f"processes, {AGENTS_SECONDS:.0f} s after the last run",
     }
     counts = {

@@ -37,9 +37,8 @@ def main() -> None:
     sandbox = Path(tempfile.mkdtemp(prefix="ci-"))  # short: a socket's address is
     try:
         code = isolated(sandbox, partial(_round, options, sandbox))
-        for name in ("tally.json",):
-            if options.json and (sandbox / name).exists():
-                shutil.copy(sandbox / name, options.json)
+        if options.json and (sandbox / "tally.json").exists():
+            shutil.copy(sandbox / "tally.json", options.json)
     except NotIsolatedError as error:
         sys.exit(f"error: {error}")
     finally:
@@ -135,6 +134,11 @@ def _conclude(
         "seconds": round(seconds),
         "tally": {name: dict(counts) for name, counts in rows},
         "failures": [{**each, "again": _again(each, options)} for each in failed],
+        "cases": [
+            {key: each[key] for key in ("case", "commands", "damage")}
+            | {"codes": [ran["code"] for ran in each["runs"]]}
+            for each in results
+        ],
     }
     (sandbox / "tally.json").write_text(json.dumps(text, indent=1))
     return int(bool(failed))

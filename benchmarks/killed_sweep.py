@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -14,18 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from kinds_of_kills import ENDED, KINDS, RAW_TEXT, WORKER, Kind
 from ledger_auditor import LedgerAuditor
-from processes import processes_of, processes_with, workers_of
+from processes import processes_of, processes_with
 
 from trainer import TrialSpec, data
 
 TAUS = (1.0, 2.0, 3.0, 4.0)
-KINDS = ("worker", "driver", "everything")
-"""What is killed: a process that trains, the run's own, or all that the run started."""
 LONGEST = 5.0
 """Seconds that a run is left to train, at most, before the next kill."""
 STARTING = 10.0
 """Seconds, at most, to a kill that does not wait until there is training again."""
+ENDING = 90.0
+"""Seconds, at most, to the end of a run without a process that it needs."""
 PATIENCE = 180.0
 """Seconds without training after which a run counts as stuck."""
 
@@ -56,7 +56,8 @@ class KilledSweep:
     """What each run wrote, by its process."""
 
     def __post_init__(self) -> None:
-        self.study = self.folder / "study"
+        self.study, self.temporary = self.folder / "study", self.folder / "t"
+        self.temporary.mkdir()
         self.auditor = LedgerAuditor(self.study)
         self.seeds = 1 + self.kills_left // 10
 
@@ -94,10 +95,13 @@ class KilledSweep:
             time.sleep(0.2)
         return [title.replace("\0", " ").strip() for title in left.values()]
 
+    def left_in_temporary_folder(self) -> list[str]:
+        """List what the runs, of which the last has ended well, have left there."""
+        return sorted(path.name for path in self.temporary.iterdir())
+
     def end(self) -> None:
         """Kill what is left of all runs."""
-        for process in processes_with(self._mark):
-            _kill(process)
+        WORKER.kill(list(processes_with(self._mark)))
 
     def _one_run(self, killed: tuple[str, float] | None) -> tuple[str, float] | None:
         """Run until it ends or is killed; gives by what and when."""
@@ -119,37 +123,47 @@ class KilledSweep:
             kind = self._next_kind()
             if process.poll() is not None:
                 break
-            if kind != "worker":
-                return self._kill_run(process, kind)
-            self._kill_worker(process)
+            victims = kind.victims(process.pid)
+            if kind is WORKER:
+                self._kill_worker(process, victims)
+            elif victims:
+                self._count(kind)
+                kind.kill(victims)
+                if kind.ends:
+                    self._expect_end(process, kind)
+                    return kind.name, time.monotonic()
         self._until(process, lambda: process.poll() is not None, patience=3600)
-        if process.wait() not in (0, 1):  # 1: a trial was killed in each of its attempts
-            sys.exit(f"a run ended with exit code {process.returncode}:\n{self._log(process)}")
+        self._check_end(process, ENDED)
         return None
 
-    def _next_kind(self) -> str:
+    def _next_kind(self) -> Kind:
         """Choose what to kill next: workers as often as the rest, or what was not killed yet."""
         if self.each_kind_once:
-            return self.random.choice([kind for kind in KINDS if not self.kills[kind]])
-        return self.random.choice(("worker", *KINDS))
+            return self.random.choice([kind for kind in KINDS if not self.kills[kind.name]])
+        return WORKER if self.random.random() < 0.5 else self.random.choice(KINDS)
 
-    def _kill_run(self, process: subprocess.Popen[bytes], kind: str) -> tuple[str, float]:
-        victims = [process.pid] if kind == "driver" else list(processes_of(process.pid))
-        self._count(kind)
-        for victim in victims:
-            _kill(victim)
-        process.wait()
-        return kind, time.monotonic()
+    def _expect_end(self, process: subprocess.Popen[bytes], kind: Kind) -> None:
+        try:
+            process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            sys.exit(f"a run goes on without its {kind.name}:\n{self._log(process)}")
+        self._check_end(process, kind.exit_codes)
 
-    def _kill_worker(self, process: subprocess.Popen[bytes]) -> None:
+    def _check_end(self, process: subprocess.Popen[bytes], exit_codes: tuple[int, ...]) -> None:
+        if process.wait() not in exit_codes:
+            sys.exit(f"a run ended with exit code {process.returncode}:\n{self._log(process)}")
+        if RAW_TEXT.search(self._log(process)):
+            sys.exit(f"a run said what is not meant for people:\n{self._log(process)}")
+
+    def _kill_worker(self, process: subprocess.Popen[bytes], workers: list[int]) -> None:
         """Kill one that trains, and mostly wait until its trial is trained again."""
-        if not (workers := workers_of(process.pid)):
+        if not workers:
             return
         victim = self.random.choice(workers)
         trial = self.trials.get(processes_of(process.pid).get(victim, "").rstrip("\0"))
-        self._count("worker")
+        self._count(WORKER)
         before, failed = self._state(), self.auditor.failed.get(str(trial))
-        _kill(victim)
+        WORKER.kill([victim])
         killed = time.monotonic()
         if trial is None or self.random.random() < 0.25:
             return
@@ -161,12 +175,12 @@ class KilledSweep:
         if again and not given_up():
             self.recoveries.append(Recovery("worker", again - killed, 0.0))
 
-    def _count(self, kind: str) -> None:
-        self.kills[kind] += 1
+    def _count(self, kind: Kind) -> None:
+        self.kills[kind.name] += 1
         self.kills_left -= 1
         trained = len(self.auditor.seen)
         print(
-            f"kill {self.kills.total():3}  {kind:10}  {trained} of {len(self.trials)} trials",
+            f"kill {self.kills.total():3}  {kind.name:20}  {trained} of {len(self.trials)} trials",
             flush=True,
         )
 
@@ -183,7 +197,7 @@ class KilledSweep:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "RAY_TMPDIR": str(self.folder)},
+                env={**os.environ, **self._places},
             )
         self.logs[process.pid] = path
         return process
@@ -191,7 +205,12 @@ class KilledSweep:
     @property
     def _mark(self) -> str:
         """What all processes of the runs have in their environment, and no others."""
-        return f"RAY_TMPDIR={self.folder}"
+        return f"RAY_TMPDIR={self.temporary}"
+
+    @property
+    def _places(self) -> dict[str, str]:
+        """Where the runs have their temporary files."""
+        return {"TMPDIR": str(self.temporary), "RAY_TMPDIR": str(self.temporary)}
 
     def _log(self, process: subprocess.Popen[bytes]) -> str:
         return self.logs[process.pid].read_text(errors="replace")
@@ -233,10 +252,3 @@ class KilledSweep:
 
     def _has_gcs(self, process: subprocess.Popen[bytes]) -> bool:
         return any("gcs_server" in title for title in processes_of(process.pid).values())
-
-
-def _kill(process: int) -> None:
-    try:
-        os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # it was quicker

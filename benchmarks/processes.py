@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RAY_PROCESSES = {
+    "raylet": "/raylet/raylet",
+    "gcs": "gcs_server",
+    "dashboard agent": "ray::DashboardAgent",
+    "runtime-env agent": "ray::RuntimeEnvAgent",
+    "dashboard": "dashboard/dashboard.py",
+    "log monitor": "log_monitor.py",
+    "autoscaler's monitor": "autoscaler/",
+}
+"""Of Ray's processes: what is in the words they were called with."""
+
 
 def workers_of(run: int) -> list[int]:
     """List the processes that train a trial of a run, which Ray names after it.

@@ -35,6 +35,8 @@ class StudyStatus:
     failed: int
     running: tuple[Unfinished, ...]
     """Trials that the run under way has begun."""
+    lost: tuple[Unfinished, ...]
+    """Trials that the run under way has begun, and that wait since they have lost their worker."""
     interrupted: tuple[Unfinished, ...]
     """Trials that an earlier run has begun; the next run goes on with them."""
     last_run: RunEntry | None
@@ -52,7 +54,7 @@ class StudyStatus:
 
     @property
     def waiting(self) -> int:
-        """Count the trials that were never begun."""
+        """Count the trials that were never begun, or are lost."""
         begun = self.finished + self.failed + len(self.running) + len(self.interrupted)
         return self.asked - begun
 
@@ -67,6 +69,7 @@ class StudyStatus:
             "failed": self.failed,
             "waiting": self.waiting,
             "running": [_trial_json(trial) for trial in self.running],
+            "lost": [_trial_json(trial) for trial in self.lost],
             "interrupted": [_trial_json(trial) for trial in self.interrupted],
             "statuses": self.statuses,
             "in_use": self.in_use,
@@ -99,9 +102,10 @@ def read_status(ledger: Ledger, *, check_files: bool = False) -> StudyStatus:
     last_run = _last_run(manifest, in_use)
     ended = {row["trial_id"]: row for row in rows if row["trial_id"] in asked}
     begun = [each for each in unfinished if each.trial_id in asked and _goes_on(each, ended)]
-    in_training = {each.trial_id for each in begun if in_use and _is_of(each, last_run)}
-    running = [each for each in begun if each.trial_id in in_training]
-    interrupted = [each for each in begun if each.trial_id not in in_training]
+    own = {each.trial_id for each in begun if in_use and _is_of(each, last_run)}
+    running = [each for each in begun if each.trial_id in own and not each.is_lost]
+    lost = [each for each in begun if each.trial_id in own and each.is_lost]
+    interrupted = [each for each in begun if each.trial_id not in own]
     for each in begun:
         ended.pop(each.trial_id, None)  # it failed before and is tried again
     failed = sum(row["status"] == Status.FAILED for row in ended.values())
@@ -118,6 +122,7 @@ def read_status(ledger: Ledger, *, check_files: bool = False) -> StudyStatus:
         finished=len(ended) - failed,
         failed=failed,
         running=tuple(running),
+        lost=tuple(lost),
         interrupted=tuple(interrupted),
         last_run=last_run,
         rebuilt=manifest.rebuilt,

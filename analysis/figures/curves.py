@@ -72,7 +72,7 @@ def curve_figures(trials: pd.DataFrame, curves: Mapping[str, pa.Table]) -> dict[
     return {
         f"curves/{trial_stem(trial)}": compute_curves(trial, curves[trial["trial_id"]])
         for trial in trials.to_dict("records")
-        if trial["trial_id"] in curves
+        if len(curves.get(trial["trial_id"], ()))
     }
 
 
@@ -165,9 +165,10 @@ def _draw_multiplier(axes: Axes, data: CurvesData) -> None:
     axes.set_title("λ'")
     tables = [data.curve] if data.band is None else data.band
     values = pd.concat([table["lambda"] for table in tables])
+    values = values[np.isfinite(values) & (values > 0)]
     _draw_line(axes, data, "lambda")
     axes.grid(axis="y")
-    if not (values > 0).any():  # a trial that diverged at once has nothing for this axis
+    if values.empty:  # a trial that diverged at once has nothing for this axis
         return
     low, high = values.min() / 1.3, values.max() * 1.3
     high = max(high, 6 * low)  # shows at least two of the labels 1, 2, 5

@@ -73,8 +73,7 @@ class Case:
 
 
 def make_case(seed: int, number: int, kinds: dict[str, int] | None = None) -> Case:
-    """Return the case of this number; a pure function of its arguments and of the options that
-    the command line has."""
+    """Return the case of this number; the same options of the command line give the same case."""
     random = Random(f"{seed}/{number}")
     weights = kinds or KINDS
     kind = random.choices(list(weights), list(weights.values()))[0]
@@ -113,19 +112,20 @@ def _environments(random: Random, base: dict[str, Any]) -> Case:
 
 def _studies(random: Random, base: dict[str, Any]) -> Case:
     name = SMALL if random.random() < 0.7 else random.choice(KEPT)
-    question = ("pareto", *commands.QUESTION) if name == SMALL else None
+    run = ("pareto", *commands.QUESTION) if name == SMALL else None
+    if name == "pareto" and random.random() < 0.5:
+        run = commands.KEPT_RUN
     return Case(
         **base,
         study=name,
-        commands=commands.study_commands(random, "s", question),
+        commands=commands.study_commands(random, "s", run),
         streams="terminal" if random.random() < 0.1 else "files",
-        variables=environments.environment(random) if random.random() < 0.0 else {},
     )
 
 
 def _data(random: Random, base: dict[str, Any]) -> Case:
-    run = ["run", "pareto", "--dataset", "letters", "--taus", "50", "--steps", "20", "--layers", "4",
-           *commands.LOCAL]  # fmt: skip
+    run = ["run", "pareto", "--dataset", "letters", "--taus", "50", "--steps", "20",
+           "--layers", "4", *commands.LOCAL]  # fmt: skip
     lines = (run, [*run, "--dry-run"], ["data", "show", "letters"], ["data", "fetch", "letters"],
              [*run, "--data-dir", "{case}/data"])  # fmt: skip
     return Case(**base, commands=[list(random.choice(lines)) for _ in range(random.choice((1, 2)))])

@@ -15,6 +15,8 @@ TOO_DEAR = {"--compile": {"on"}, "--backend": {"ray"}}
 """Half a minute each, and valid: those of Ray have a kind of case of their own."""
 QUESTION = ("--taus", "1,2,3", "--seeds", "2", "--steps", "120", "--layers", "16")
 """Of the small study; to go on with it takes two trials of a moment."""
+KEPT_RUN = ("pareto", "--taus", "1,2,3,5,6", "--widths", "8", "--layers", "16", "--steps", "6000")
+"""Goes on with the kept trial that was interrupted at step 2,505, which takes some seconds."""
 LOCAL = ("--backend", "local", "--compile", "off")
 
 
@@ -52,24 +54,24 @@ def command_line(random: Random) -> list[str]:
     return _affordable(line)
 
 
-def study_commands(random: Random, study: str, question: tuple[str, ...] | None) -> list[list[str]]:
+def study_commands(random: Random, study: str, run: tuple[str, ...] | None) -> list[list[str]]:
     """Choose what is done with a study that has been damaged: mostly looked at, then run.
 
     Args:
         random: chooses.
         study: its name below `studies/`.
-        question: its own options, if it may be run.
+        run: the study's own command, if it may be given again.
     """
     looks = [["status", study], ["status", study, "--json"], ["list"], ["list", "--json"],
              ["report", study]]  # fmt: skip
     chosen = random.sample(looks, random.choice((1, 2, 3)))
-    if question is None:
+    if run is None:
         return chosen
-    run = ["run", *question, *LOCAL, "--study", f"studies/{study}"]
+    line = ["run", *run, *LOCAL, "--study", f"studies/{study}"]
     if random.random() < 0.3:
-        chosen.append([*run, "--dry-run"])
+        chosen.append([*line, "--dry-run"])
     if random.random() < 0.7:
-        chosen.append(run)
+        chosen.append(line)
         chosen.append(["status", study])
     return chosen
 
@@ -102,7 +104,7 @@ def _parameter(random: Random, parameter: Any) -> list[str]:
 def _pool(random: Random, flag: str, parameter: Any) -> list[str]:
     """Return what is likely for an option, by its name, its type and its help."""
     likely = values.words(parameter.help or "")
-    number = parameter.type_descriptor.annotation in (int, float)
+    number = parameter.metavar in ("<int>", "<float>")
     if flag in ("--study", "--out", "--data-dir"):
         likely = [*values.PLACES, *(values.STORAGES if random.random() < 0.1 else ())]
     elif flag == "--address":
@@ -120,5 +122,7 @@ def _affordable(line: list[str]) -> list[str]:
     for word in line:
         flag, _, value = word.partition("=")
         dear = word in TOO_DEAR.get(kept[-1] if kept else "", ()) or value in TOO_DEAR.get(flag, ())
-        kept += [f"{flag}=off" if value else "local" if word == "ray" else "off"] if dear else [word]
+        kept += (
+            [f"{flag}=off" if value else "local" if word == "ray" else "off"] if dear else [word]
+        )
     return kept

@@ -33,7 +33,9 @@ def study_json(folder: Path, random: Random, case: Path) -> str:
 
 
 def attempt_json(folder: Path, random: Random, case: Path) -> str:
-    return _json_file(random.choice(sorted(folder.glob("checkpoints/*/attempt.json"))), random, case)
+    return _json_file(
+        random.choice(sorted(folder.glob("checkpoints/*/attempt.json"))), random, case
+    )
 
 
 def _json_file(path: Path, random: Random, case: Path) -> str:
@@ -98,7 +100,9 @@ def _cell(kind: pa.DataType, before: Any, random: Random) -> Any:
     if pa.types.is_floating(kind):
         return random.choice((None, 0.0, -1.0, 1e308, -1e308, 1e-320, float("nan"), float("inf")))
     if pa.types.is_timestamp(kind):
-        return random.choice((None, datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, 23)))
+        return random.choice(
+            (None, datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, 23))
+        )
     if pa.types.is_boolean(kind):
         return random.choice((None, True))
     return random.choice((None, [], [0], [-1], [2**62] * 3, [1] * 1000))
@@ -185,12 +189,14 @@ def samples(folder: Path, random: Random, case: Path) -> str:
 def _bomb() -> bytes:
     """Return an archive of a megabyte that unpacks to a gigabyte."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("reconstructions.npy", "w", force_zip64=True) as file:
-            shape = "{'descr': '|u1', 'fortran_order': False, 'shape': (1073741824,), }"
-            file.write(_npy_header(shape))
-            for _ in range(64):
-                file.write(bytes(2**24))
+    shape = "{'descr': '|u1', 'fortran_order': False, 'shape': (1073741824,), }"
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("reconstructions.npy", "w", force_zip64=True) as file,
+    ):
+        file.write(_npy_header(shape))
+        for _ in range(64):
+            file.write(bytes(2**24))
     return buffer.getvalue()
 
 

@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class NotIsolatedError(Exception):
-    """This machine does not allow it."""
+    """A machine does not allow it."""
 
 
 def isolated(sandbox: Path, work: Callable[[], int]) -> int:
@@ -69,7 +69,7 @@ def isolated(sandbox: Path, work: Callable[[], int]) -> int:
 def _close_off(sandbox: Path) -> None:
     mount("", "/", flags=PRIVATE | RECURSIVE)
     ours = os.open(sandbox, os.O_RDONLY)
-    inside = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")}  # noqa: S108
+    inside = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")}
     for folder in inside:
         mount("tmpfs", str(folder), "tmpfs")
     sandbox.mkdir(parents=True, exist_ok=True)

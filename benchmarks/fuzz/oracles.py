@@ -28,10 +28,13 @@ _RAW = re.compile(
     rb"|Exception ignored|\.py:\d+: \w*Warning|Bus error|std::|object at 0x"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_USAGE = re.compile(r"(\x1b\[[\d;]*m|\s)*Usage: ")
-_ALIKE = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
+_USAGE = re.compile(r"\s*Usage: ")
+_SHOWN = re.compile(r"(\x1b\[[\d;?]*[A-Za-z]|\r)+")
+"""What moves a terminal's cursor and colours its text: ours, not words."""
+csv.field_size_limit(2**31 - 1)
+_EXECUTED = re.compile("^[=@+-](?![0-9.]|$|inf|nan)")
 
-CACHES = ("home/.cache/", "home/.config/matplotlib", "home/.ray/")
+CACHES = ["home/.cache", "home/.config", "home/.ray"]
 """Ours, matplotlib's and Ray's: kept for the next run, in the user's own home."""
 
 
@@ -51,20 +54,26 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
     if case.streams == "terminal":
         if b"\x1b]0;FUZZ" in output or b"\x1b[2JFUZZ" in output:
             yield "control characters", "a study's own, in a terminal"
-    elif not case.variables.keys() & {"PYTHONIOENCODING", "LC_ALL", "FORCE_COLOR", "TTY_COMPATIBLE"}:
+    elif not case.variables.keys() & {
+        "PYTHONIOENCODING",
+        "LC_ALL",
+        "FORCE_COLOR",
+        "TTY_COMPATIBLE",
+    }:
         text = output.decode(errors="replace")
         if found_in := _CONTROL.search(text):
             yield "control characters", repr(text[max(0, found_in.start() - 30) :][:60])
     if case.streams in ("files", "terminal") and not case.limits and ran.code is not None:
-        yield from _judge_words(ran)
+        yield from _judge_words(case, ran)
 
 
-def _judge_words(ran: Ran) -> Iterator[Finding]:
+def _judge_words(case: Case, ran: Ran) -> Iterator[Finding]:
     """Judge whether a command said what it should."""
     stderr = ran.stderr.decode(errors="replace")
-    everything = stderr + ran.stdout.decode(errors="replace")
+    everything = _SHOWN.sub("\n", stderr + ran.stdout.decode(errors="replace"))
     errors = re.findall("^error: .*", everything, re.MULTILINE)
-    if ran.code == 2 and len(errors) != 1 and not _USAGE.match(everything):
+    asked_for_help = not set(ran.words) - {"run", "data"} and _USAGE.match(everything)
+    if ran.code == 2 and len(errors) != 1 and not asked_for_help:
         yield "error line", f"exit code 2 with {len(errors)} error lines: {everything[:200]!r}"
     if ran.code == 2 and errors and not re.search(r"\w", errors[0][7:]):
         yield "error line", f"it says nothing: {errors[0]!r}"
@@ -72,7 +81,8 @@ def _judge_words(ran: Ran) -> Iterator[Finding]:
         yield "error line", "exit code 1 without a word"
     if ran.code == 0 and errors:
         yield "error line", f"exit code 0, but: {errors[0]!r}"
-    if ran.code == 0 and "--json" in ran.words and "--help" not in ran.words:
+    alone = case.streams == "files"  # and not beside the warnings, as in a terminal
+    if ran.code == 0 and alone and "--json" in ran.words and "--help" not in ran.words:
         try:
             json.loads(ran.stdout, parse_constant=_refuse_constant)
         except ValueError as error:
@@ -92,27 +102,31 @@ def judge_folder(
     case: Case, folder: Path, before: Mapping[str, Entry], after: Mapping[str, Entry]
 ) -> Iterator[Finding]:
     """Judge what changed in the case's folder: nothing that was there, but in the study."""
-    inside = ["work/studies/s"] if case.study else []
+    inside = ["work", "moved"] if case.folder_gone else ["work/studies/s"]
     named = list(_named(case, folder))
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
         if old == new or _below(name, inside):
             continue
-        if case.folder_gone and name.split("/")[0] in ("work", "moved"):
-            continue
         new_file_where_it_may_be = old is None and (
-            name.startswith(CACHES) or _below(name, named) or _new_parent(name, named)
+            _below(name, [*CACHES, *named]) or _new_parent(name, named)
         )
-        cached = name.startswith(("home/.cache/", "r/")) and not name.endswith("decoy")
+        cached = _below(name, [*CACHES, "r"])
         if not (new_file_where_it_may_be or cached):
             what = "created" if old is None else "deleted" if new is None else "changed"
             yield OUTSIDE, f"{name} {what}"
     for name, entry in after.items():
         if entry.secret and not (name in before and before[name].secret):
             yield SECRETS, f"in {name}"
-        if case.umask == 0o077 and entry.kind == "file" and name not in before and entry.mode & 0o77:
+        if (
+            case.umask == 0o077
+            and entry.kind == "file"
+            and name not in before
+            and entry.mode & 0o77
+        ):
             yield "file modes", f"{name} has mode {entry.mode:03o} under umask 077"
-    if not any(command[:1] in (["run"], ["report"]) for command in case.commands):
+    looks = not any(command[:1] in (["run"], ["report"]) for command in case.commands)
+    if looks and not case.folder_gone:
         changed = [name for name in before.keys() | after.keys()
                    if before.get(name) != after.get(name) and _below(name, inside)]  # fmt: skip
         if changed:
@@ -126,15 +140,12 @@ def _named(case: Case, folder: Path) -> Iterator[str]:
     words = [word for command in case.commands for word in case.words(command, folder)]
     words += [text for name, text in case.environment(folder).items() if name in case.variables]
     for word in words:
-        for text in (word, word.partition("=")[2]):
-            text = text.removeprefix("file://")
-            if not text or "\0" in text:
-                continue
-            for text in (text, text.replace("~", str(folder / "home"), 1)):
-                place = os.path.normpath(folder / "work" / text)
-                relative = os.path.relpath(place, folder)
-                if not relative.startswith("..") and relative not in (".", "work", "home", "tmp"):
-                    yield relative
+        for text in filter(None, (word, word.partition("=")[2])):
+            path = text.removeprefix("file://")
+            for meant in (path, path.replace("~", str(folder / "home"), 1)):
+                place = os.path.relpath(folder / "work" / meant, folder)
+                if not place.startswith("..") and place not in (".", "work", "home", "tmp"):
+                    yield place
 
 
 def _below(name: str, places: list[str]) -> bool:
@@ -174,7 +185,9 @@ def _rows(path: Path) -> dict[str, str]:
     table = pq.ParquetFile(path).read(use_threads=False)
     left_out = (*TIMES, "versions")
     return {
-        str(row["trial_id"]): repr([(name, row[name]) for name in _COMPARED if name not in left_out])
+        str(row["trial_id"]): repr(
+            [(name, row[name]) for name in _COMPARED if name not in left_out]
+        )
         for row in table.to_pylist()
     }
 
@@ -203,6 +216,6 @@ def judge_report(study: Path) -> Iterator[Finding]:
         with path.open(newline="", errors="replace") as file:
             cells: list[Any] = [cell for line in csv.reader(file) for cell in line]
         for cell in cells:
-            if _ALIKE.match(cell):
+            if _EXECUTED.match(cell):
                 yield "formula", f"{path.name}: {cell[:60]!r}"
                 break

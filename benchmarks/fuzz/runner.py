@@ -21,6 +21,8 @@ def run_case(
     folder, base = sandbox / f"case-{number}", sandbox / "base"
     study, untouched = folder / "work" / "studies" / "s", base / "studies" / case.study
     findings: list[tuple[str, str, str]] = []
+    damage: list[str] = []
+    runs: list[Ran] = []
     try:
         damage = in_child(partial(scene.set_up, case, folder, base))
         intact = in_child(partial(oracles.intact_rows, study, untouched))
@@ -37,6 +39,8 @@ def run_case(
             lost = oracles.judge_rows(intact, now)
             findings += [(*found, "all of its commands") for found in lost]
             findings += [(*found, "report") for found in oracles.judge_report(study)]
+    except Exception as error:  # the other cases are to be run all the same
+        findings.append(("not judged", f"{type(error).__name__}: {error}", "this program"))
     finally:
         if folder.exists():
             scene.take_down(folder)

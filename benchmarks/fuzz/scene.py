@@ -103,5 +103,3 @@ def _entry(path: Path) -> Entry:
         return Entry("file", mode, hashlib.sha256(content).hexdigest(), SECRET.encode() in content)
     kind = "folder" if stat.S_ISDIR(status.st_mode) else "other"
     return Entry(kind, mode, "", False)
-
-

@@ -51,7 +51,9 @@ def add_letters() -> None:
     from trainer.data.sets.mnist import MNIST
 
     files = tuple(
-        SourceFile(name=name, urls=("http://127.0.0.1:9/x",), size=len(content), digest=_sha(content))
+        SourceFile(
+            name=name, urls=("http://127.0.0.1:9/x",), size=len(content), digest=_sha(content)
+        )
         for name, content in _letters().items()
     )
     DATASETS["letters"] = dataclasses.replace(

@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis import StudyData, compute_report, write_report
 from analysis.grid import Grid
 from sweeper.cli.console import printer
+from sweeper.cli.plain_text import one_line
 from sweeper.cli.watch import warnings
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.units import counted, duration
@@ -16,9 +17,8 @@ from sweeper.run.record import RunSummary
 
 
 def print_answer(ledger: Ledger, summary: RunSummary) -> None:
-    """Write the report, and print the study's table, its answer, and where the report is."""
+    """Print the study's table and its answer, write the report, and print where that is."""
     report = compute_report(StudyData.read(ledger))
-    page = write_report(report)
     console = printer()
     console.print(as_rich(report.summary))
     console.print(f"\n{report.answer.headline}", style="bold")
@@ -26,16 +26,16 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     for line in warnings(report.study.files):
         console.print(line, style="yellow", markup=False)
     console.print(_account(summary))
-    console.print(f"report: {page}")
+    console.print(f"report: {write_report(report)}")  # drawing its figures takes a while
 
 
 def as_rich(grid: Grid) -> Table:
     """Return a grid as a terminal shows it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in grid.columns:
-        table.add_column(column, justify="left" if column in grid.text else "right")
+        table.add_column(one_line(column), justify="left" if column in grid.text else "right")
     for row in grid.rows:
-        table.add_row(*row.cells, style="dim" if row.faint else None)
+        table.add_row(*map(one_line, row.cells), style="dim" if row.faint else None)
     return table
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from sweeper.cli.plain_text import one_line
 from sweeper.ledger.credentials import without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED
 from trainer.errors import UserError
@@ -86,6 +87,5 @@ def describe_os_error(error: OSError) -> str:
 
 
 def _refuse(message: str) -> None:
-    in_one_line = " ".join(message.split())  # also what a library said in several
-    print(f"error: {without_credentials(in_one_line)}", file=sys.stderr)
+    print(f"error: {one_line(without_credentials(message))}", file=sys.stderr)
     raise typer.Exit(EXIT_BAD_INPUT) from None

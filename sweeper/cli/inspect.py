@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_format
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from sweeper.cli import watch as view
 from sweeper.cli.console import printer
+from sweeper.cli.guard import describe_os_error
+from sweeper.cli.plain_text import one_line, plain
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import MANIFEST
 from sweeper.options import STUDIES_FOLDER, parse_folder, parse_place
@@ -42,7 +45,7 @@ def find_study(name: str | None) -> Ledger:
             return Ledger(place)
     if "/" in name or Path(name).exists():
         raise UserError(_no_study_in(name))
-    known = [ledger.folder.name for ledger in _studies(STUDIES_FOLDER)]
+    known = _names(STUDIES_FOLDER)
     if known:
         raise unknown_name("study", name, known)
     raise UserError(f"no study {name!r}: there are none in {STUDIES_FOLDER}/; see `sweeper run`")
@@ -58,11 +61,11 @@ def _no_study_in(place: str) -> str:
 
 
 def _only_study() -> Ledger:
-    ledgers = _studies(STUDIES_FOLDER)
-    if len(ledgers) == 1:
-        return ledgers[0]
-    names = ", ".join(ledger.folder.name for ledger in ledgers) or "there are none"
-    raise UserError(f"name a study of {STUDIES_FOLDER}/ ({names}) or give its folder")
+    names = _names(STUDIES_FOLDER)
+    if len(names) == 1:
+        return Ledger(STUDIES_FOLDER / names[0])
+    there = ", ".join(names) or "there are none"
+    raise UserError(f"name a study of {STUDIES_FOLDER}/ ({there}) or give its folder")
 
 
 def status(
@@ -98,8 +101,8 @@ def report(study: StudyArgument = None) -> None:
 
     written = compute_report(StudyData.read(find_study(study)))
     for line in view.warnings(written.study.files):
-        print(line, file=sys.stderr)
-    print(write_report(written))
+        print(one_line(line), file=sys.stderr)
+    print(plain(write_report(written)))
 
 
 def list_studies(
@@ -107,32 +110,42 @@ def list_studies(
     json: JsonFlag = False,
 ) -> None:
     """List the studies of a folder."""
-    found, damaged = [], []
+    found = []
     for ledger in _studies(parse_folder(folder, "FOLDER")):
         try:
-            found.append(read_status(ledger))
-        except (UserError, OSError) as error:
-            damaged.append(str(error))
-    for message in damaged:
-        print(f"warning: {message}", file=sys.stderr)
+            if ledger.exists:
+                found.append(read_status(ledger))
+        except (UserError, OSError) as error:  # one bad study says nothing of the others
+            what = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            print(f"warning: {one_line(what)}", file=sys.stderr)
     if json:
         print(json_format.dumps([each.to_json() for each in found]))
         return
     if not found:
-        print(f"no studies in {folder}/; begin with `sweeper run pareto`")
+        print(one_line(f"no studies in {folder}/; begin with `sweeper run pareto`"))
         return
     table = Table("study", "data sets", "trials", "feasible", "last run", box=None, pad_edge=False)
     for each in found:
-        table.add_row(
+        cells = (
             each.folder,
             ", ".join(each.datasets),
             f"{each.finished} of {each.asked}",
             str(each.statuses.get("feasible", 0)),
             each.last_run.outcome if each.last_run else "–",
         )
+        table.add_row(*map(one_line, cells))
     printer().print(table)
 
 
 def _studies(folder: Path) -> list[Ledger]:
-    ledgers = [Ledger(path) for path in sorted(folder.glob("*")) if path.is_dir()]
-    return [ledger for ledger in ledgers if ledger.exists]
+    """Open every folder in a folder, whether it holds a study or not."""
+    return [Ledger(path) for path in sorted(folder.glob("*")) if path.is_dir()]
+
+
+def _names(folder: Path) -> list[str]:
+    """List the names of the studies in a folder that can be looked into."""
+    names = []
+    for ledger in _studies(folder):
+        with contextlib.suppress(OSError):  # another user's, for example
+            names += [ledger.folder.name] if ledger.exists else []
+    return names

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeper.cli.plain_text import log_plainly, plain
 from sweeper.ledger.credentials import HIDDEN, without_credentials
 from sweeper.run.interruption import EXIT_INTERRUPTED, release_dead_terminal
 from sweeper.run.streams import make_streams_reliable, output_problem
@@ -64,7 +65,7 @@ def report_loss(loss: Loss) -> int:
         print("\x1b[?25h", file=sys.stderr)  # the live table had hidden the cursor
     if not (loss.facts or loss.signalled):
         why = f": {loss.raw_text}" if loss.raw_text else ""
-        print(f"error: ended by {loss.reason} before the run began{why}", file=sys.stderr)
+        print(plain(f"error: ended by {loss.reason} before the run began{why}"), file=sys.stderr)
         return EXIT_FAILED
     print(
         f"interrupted, with the run's own process gone ({loss.reason}): trials go on from "
@@ -80,6 +81,7 @@ def report_loss(loss: Loss) -> int:
 def _run_app() -> None:
     from sweeper.cli.app import app
 
+    log_plainly()
     try:
         app()
     except SystemExit as end:

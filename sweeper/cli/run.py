@@ -16,6 +16,7 @@ from sweeper.cli.display import Display
 from sweeper.cli.flags import with_flags
 from sweeper.cli.guard import describe_os_error, guarded
 from sweeper.cli.main import EXIT_FAILED, typed_command
+from sweeper.cli.plain_text import plain
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import INTERRUPTED
 from sweeper.ledger.units import counted
@@ -92,7 +93,7 @@ def _estimate(plan: Plan, options: RunOptions, display: Display, output: OutputO
         display.note(note)
     work = missing_trials(plan, ledger, without=repair.again)
     measured = estimate(plan, work, options, folder=folder, workers=workers)
-    print(measured.render(as_json=output.json))
+    print(plain(measured.render(as_json=output.json)))
 
 
 def _run(plan: Plan, options: RunOptions, display: Display, output: OutputOptions) -> None:

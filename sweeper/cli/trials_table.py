@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.cli.plain_text import one_line
 from sweeper.ledger.units import roughly
 
 STATUS_STYLES = {
@@ -75,7 +76,7 @@ def trials_table(
         table.add_column("saved", no_wrap=True)
     for line in lines:
         cells = _cells(line, bars=bars, weights=weights)
-        first: list[RenderableType] = [line.dataset] if several_datasets else []
+        first: list[RenderableType] = [one_line(line.dataset)] if several_datasets else []
         last: list[RenderableType] = [ago(line.saved_at) if line.saved_at else ""] if saved else []
         table.add_row(*first, *cells, *last)
     return table
@@ -95,7 +96,7 @@ def _cells(line: TrialLine, *, bars: bool, weights: bool) -> list[RenderableType
         line.steps or 1, line.step, width=20, complete_style="cyan", finished_style="dim"
     )
     return [
-        line.tau,
+        one_line(line.tau),
         line.width,
         line.seed,
         f"{line.step:,}{of}",
@@ -103,7 +104,7 @@ def _cells(line: TrialLine, *, bars: bool, weights: bool) -> list[RenderableType
         "" if line.sse is None or math.isnan(line.sse) else f"{line.sse:.3f}",
         "" if line.open_gates is None else str(line.open_gates),
         *([weight] if weights else []),
-        Text(line.status, style=STATUS_STYLES.get(line.status, "")),
+        Text(one_line(line.status), style=STATUS_STYLES.get(line.status, "")),
     ]
 
 

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.cli.plain_text import one_line
 from sweeper.cli.trials_table import TrialLine, ago, trials_table
 from sweeper.ledger.faults import Inspection
 from sweeper.ledger.ledger import Ledger
@@ -43,7 +44,7 @@ def watch(ledger: Ledger, console: Console) -> None:
         if progress(status) != last:
             last = progress(status)
             to_go = f"; {_to_go(status)}" if status.seconds_to_go else ""
-            console.print(f"{last}{to_go}", markup=False)
+            console.print(f"{last}{to_go}")
 
 
 def _readings(ledger: Ledger) -> Iterator[StudyStatus]:
@@ -61,13 +62,16 @@ def render(status: StudyStatus, console: Console) -> RenderableType:
     signs = [_to_go(status)] if status.seconds_to_go else []
     signs += [f"last sign of life {ago(status.last_sign)}"] if status.last_sign else []
     parts: list[RenderableType] = [
-        Text(f"{status.folder}: {status.study} on {', '.join(status.datasets)}", style="bold"),
+        Text(
+            one_line(f"{status.folder}: {status.study} on {', '.join(status.datasets)}"),
+            style="bold",
+        ),
         Text(progress(status)),
         Text("; ".join(signs)),
         *_run_lines(status),
         *_file_lines(status),
     ]
-    if status.running or status.interrupted:
+    if status.running or status.lost or status.interrupted:
         parts += [Text(), _table(status, console)]
     return Group(*parts)
 
@@ -84,7 +88,7 @@ def progress(status: StudyStatus) -> str:
     ):
         if count:
             parts.append(f"{count} {word}")
-    return ", ".join(parts)
+    return one_line(", ".join(parts))
 
 
 def _in_brackets(parts: list[str]) -> str:
@@ -103,8 +107,12 @@ def _run_lines(status: StudyStatus) -> list[Text]:
         return []
     host = f" on {run.host}" if run.host else ""
     return [
-        Text(f"last run: {run.outcome}, started {run.started_at:%Y-%m-%d %H:%M:%S} UTC{host}"),
-        Text(f"  {run.command}", style="dim"),
+        Text(
+            one_line(
+                f"last run: {run.outcome}, started {run.started_at:%Y-%m-%d %H:%M:%S} UTC{host}"
+            )
+        ),
+        Text(f"  {one_line(run.command)}", style="dim"),
     ]
 
 
@@ -128,6 +136,7 @@ def warnings(files: Inspection) -> list[str]:
 def _table(status: StudyStatus, console: Console) -> Table:
     """Draw the trials that have begun, as many as fit."""
     lines = [_line(trial, "running") for trial in status.running]
+    lines += [_line(trial, "waiting") for trial in status.lost]
     lines += [_line(trial, "interrupted") for trial in status.interrupted]
     most = max(3, console.height - 8) if console.is_terminal else MAX_ROWS
     table = trials_table(

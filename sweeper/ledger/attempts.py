@@ -28,6 +28,8 @@ class Attempt:
     started_at: datetime
     spec: TrialSpec | None = None
     """None in a note of a version that did not write it down."""
+    lost_at: datetime | None = None
+    """When it lost its worker; None while it has one, or if nobody could note that."""
 
 
 def checkpoints_of(ledger: Ledger, spec: TrialSpec) -> Folder:
@@ -47,7 +49,12 @@ def load_attempt(folder: Folder) -> Attempt:
     spec = None if text is None else TrialSpec.from_json(text)
     if spec is not None and spec.trial_id != folder.name:
         raise ValueError("it is of another trial")
-    return Attempt(fields.whole("number", most=MAX_ATTEMPTS), fields.moment("started_at"), spec)
+    return Attempt(
+        number=fields.whole("number", most=MAX_ATTEMPTS),
+        started_at=fields.moment("started_at"),
+        spec=spec,
+        lost_at=fields.optional("lost_at", fields.moment),
+    )
 
 
 def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
@@ -67,11 +74,23 @@ def read_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
 def begin_attempt(ledger: Ledger, spec: TrialSpec) -> Attempt:
     """Count one more attempt, on disk, so that one that is killed is counted too."""
     before = read_attempt(ledger, spec)
-    attempt = dataclasses.replace(before, number=before.number + 1, spec=spec)
+    attempt = dataclasses.replace(before, number=before.number + 1, spec=spec, lost_at=None)
+    _write(ledger, spec, attempt)
+    return attempt
+
+
+def note_loss(ledger: Ledger, spec: TrialSpec) -> None:
+    """Note that a trial that was begun has lost its worker, until it is begun again."""
+    attempt = read_attempt(ledger, spec)
+    if attempt.number:
+        _write(ledger, spec, dataclasses.replace(attempt, lost_at=now()))
+
+
+def _write(ledger: Ledger, spec: TrialSpec, attempt: Attempt) -> None:
     fields = {
         "number": attempt.number,
         "started_at": attempt.started_at.isoformat(),
         "spec": spec.to_json(),  # for `sweeper status`: an id says nothing
     }
-    checkpoints_of(ledger, spec).write(ATTEMPT, json.dumps(fields).encode())
-    return attempt
+    lost = {"lost_at": attempt.lost_at.isoformat()} if attempt.lost_at else {}
+    checkpoints_of(ledger, spec).write(ATTEMPT, json.dumps(fields | lost).encode())

@@ -39,6 +39,7 @@ def read_bounded(content: bytes, max_rows: int) -> pa.Table:
     if sum(map(_text_bytes, table.columns)) > MAX_BYTES:
         raise ValueError(f"its strings are of more than {MAX_BYTES:,} bytes")
     table = table.cast(pa.schema(map(_plain, table.schema), metadata=table.schema.metadata))
+    table.validate(full=True)  # strings are UTF-8
     for place, field in enumerate(file.schema_arrow):
         if pa.types.is_nested(field.type):
             table = table.add_column(place, field, pa.nulls(len(table), field.type))

@@ -93,9 +93,9 @@ class Volumes:
         ids = rows["trial_id"].to_pylist()
         batch = content_hash("\n".join(sorted(ids)).encode())
         parts = [
-            curves[trial_id].add_column(0, "trial_id", pa.array([trial_id] * len(curves[trial_id])))
+            curve.add_column(0, "trial_id", pa.array([trial_id] * len(curve), pa.string()))
             for trial_id in ids
-            if trial_id in curves
+            if (curve := curves.get(trial_id)) is not None
         ]
         _write(self._curves, batch, pa.concat_tables([VOLUME_CURVES.empty_table(), *parts]))
         _write(self._trials, batch, rows)

@@ -30,6 +30,9 @@ THREADS = 16
 BATCH = 256
 """Files that are read between two looks at the clock."""
 
+VOLUMES = 2
+"""Volumes whose curves are read at a time: those of 500 trials take some tens of megabytes."""
+
 
 class _Claim(NamedTuple):
     """That a trial has a file of this digest."""
@@ -116,8 +119,9 @@ class Inspector:
         single = [each for each in claims if each.kind != CURVES or each.trial_id not in compacted]
         for first in range(0, len(single), BATCH):
             yield partial(self._judge_files, single[first : first + BATCH])
-        for volume, trial_ids in by_volume.items():
-            yield partial(self._judge_volume, volume, [curves[each] for each in trial_ids])
+        volumes = [(volume, [curves[each] for each in ids]) for volume, ids in by_volume.items()]
+        for first in range(0, len(volumes), VOLUMES):
+            yield partial(self._judge_volumes, volumes[first : first + VOLUMES])
 
     def _judge_files(self, claims: Sequence[_Claim]) -> _Verdicts:
         with ThreadPoolExecutor(THREADS) as pool:
@@ -140,6 +144,11 @@ class Inspector:
         except ValueError:
             good = False
         return None if good else _Problem(file, DAMAGED)
+
+    def _judge_volumes(self, volumes: Sequence[tuple[str, Sequence[_Claim]]]) -> _Verdicts:
+        with ThreadPoolExecutor(VOLUMES) as pool:
+            found = pool.map(lambda volume: self._judge_volume(*volume), volumes)
+            return {claim: problem for each in found for claim, problem in each.items()}
 
     def _judge_volume(self, volume: str, claims: Sequence[_Claim]) -> _Verdicts:
         """Judge curves by their volume, or else by the file that a killed run left of one."""

@@ -15,11 +15,14 @@ from safetensors import SafetensorError
 
 from sweeper.ledger.attempts import ATTEMPT, load_attempt
 from sweeper.ledger.columns import CURVE_SCHEMA
-from sweeper.ledger.fields import LARGEST
+from sweeper.ledger.fields import LARGEST, LAST_YEAR
 from sweeper.ledger.ledger import Ledger
 from trainer.files import Folder
 from trainer.spec import TRIAL_ID, TrialSpec
 from trainer.training.checkpoint_names import newest_first, step_of
+
+LAST_MOMENT = datetime(LAST_YEAR, 12, 31, tzinfo=UTC).timestamp()
+"""A file's time is what its sender made it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class Unfinished:
     """The newest point of its curve by then, as `CURVE_SCHEMA` names it."""
     saved_at: datetime
     """When it last saved anything."""
+    is_lost: bool = False
+    """Whether it has lost its worker, and has not been begun again."""
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -73,9 +78,10 @@ def _read(folder: Folder) -> Unfinished | None:
         spec=attempt.spec,
         began=attempt.started_at,
         attempts=attempt.number,
+        is_lost=attempt.lost_at is not None,
         step=step_of(checkpoints[0]) if checkpoints else 0,
         point=point,
-        saved_at=datetime.fromtimestamp(max(written), UTC),
+        saved_at=datetime.fromtimestamp(min(max(0.0, *written), LAST_MOMENT), UTC),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import study
 from faults import OFTEN, RAY, checkpoints
-from processes import driver_of, processes_of, workers_of
+from processes import RAY_PROCESSES, driver_of, processes_of, workers_of
 from study import start, sweeper, wait_for
 
 from sweeper.ledger.lock import holder
@@ -23,16 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 LONG = ("run", "pareto", "--taus", "2,3", "--steps", "40000", "--compile", "off", "--study", "s")
 """Still in training when its processes are killed."""
-TITLES = {
-    "raylet": "/raylet/raylet",
-    "gcs": "gcs_server",
-    "dashboard agent": "ray::DashboardAgent",
-    "runtime-env agent": "ray::RuntimeEnvAgent",
-    "dashboard": "dashboard/dashboard.py",
-    "log monitor": "log_monitor.py",
-    "autoscaler's monitor": "autoscaler/",
-}
-"""Of Ray's processes: what is in the words they were called with."""
 
 
 @pytest.mark.parametrize(
@@ -79,6 +69,27 @@ def test_a_signal_to_every_process_saves_or_leaves(tmp_path: Path) -> None:
     assert _is_interrupted(process, tmp_path, 30)["outcome"] == "interrupted"
 
 
+@pytest.mark.parametrize("lead", [True, False], ids=["with the run's own", "but the run's own"])
+def test_all_processes_but_the_command_may_be_killed_at_once(lead: bool, tmp_path: Path) -> None:
+    process = _training(LONG, tmp_path)
+    spared = {process.pid} if lead else {process.pid, driver_of(process.pid)}
+    for victim in processes_of(process.pid).keys() - spared:
+        os.kill(victim, signal.SIGKILL)
+    assert _is_interrupted(process, tmp_path, 30)["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize("victim", ["gcs", "raylet"])
+def test_a_process_that_dies_while_ray_starts_ends_it_in_one_line(
+    victim: str, tmp_path: Path
+) -> None:
+    process = start(*LONG, cwd=tmp_path)
+    os.kill(wait_for(lambda: _found(process, victim))[0], signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2, told
+    assert re.fullmatch(r"error: cannot start Ray on this machine: .*; its logs, .*\n", told)
+    _all_gone(process)
+
+
 def test_the_process_that_leads_a_run_may_be_killed(tmp_path: Path) -> None:
     process = _training(LONG, tmp_path)
     os.kill(driver_of(process.pid), signal.SIGKILL)
@@ -115,9 +126,13 @@ def _training(command: tuple[str, ...], cwd: Path) -> subprocess.Popen[str]:
 def _find(process: subprocess.Popen[str], victim: str) -> int:
     if victim == "worker":
         return int(wait_for(lambda: workers_of(process.pid))[0])
-    titles = processes_of(process.pid)
-    (found,) = [number for number, title in titles.items() if TITLES[victim] in title]
+    (found,) = _found(process, victim)
     return found
+
+
+def _found(process: subprocess.Popen[str], victim: str) -> list[int]:
+    titles = processes_of(process.pid)
+    return [number for number, title in titles.items() if RAY_PROCESSES[victim] in title]
 
 
 def _is_interrupted(process: subprocess.Popen[str], cwd: Path, seconds: float) -> dict[str, Any]:

@@ -153,6 +153,22 @@ def test_the_logs_of_a_run_that_failed_are_kept(
     assert (logs / "raylet.out").exists()
 
 
+@pytest.mark.parametrize("how", ["address", "home"])
+def test_a_run_that_is_refused_leaves_nothing(
+    how: str, environment: dict[str, str], temporary: Path, tmp_path: Path
+) -> None:
+    """By a cluster that is not there, or by a home where Ray's token cannot be kept."""
+    if how == "home":
+        (tmp_path / "home" / ".ray").touch()
+    address = ("--address", "127.0.0.1:1") if how == "address" else ()
+    ran = sweeper(*RAY, *address, cwd=tmp_path, **environment)
+    assert ran.returncode == 2
+    words = {"address": "cannot reach the Ray cluster", "home": "cannot start Ray on this machine"}
+    assert ran.stderr.startswith(f"error: {words[how]}")
+    assert ran.stderr.count("\n") == 1
+    assert list(temporary.iterdir()) == []
+
+
 DECOY = """
 import sys
 with open({fired!r}, "a") as file:
@@ -177,8 +193,9 @@ assert run_study(planned, RunOptions(workers=1)).trained == 2
 
 @pytest.mark.parametrize("how", ["command", "module", "script", "compiled"])
 def test_nothing_of_the_current_folder_is_executed(
-    how: str, environment: dict[str, str], tmp_path: Path
+    how: str, environment: dict[str, str], temporary: Path, tmp_path: Path
 ) -> None:
+    """And nothing is left in the machine's temporary folder, not by the compiler either."""
     here, fired, script = tmp_path / "here", tmp_path / "fired", tmp_path / "script.py"
     here.mkdir()
     for name in (*DECOYS, *(["sweeper"] if how == "command" else [])):
@@ -201,3 +218,4 @@ def test_nothing_of_the_current_folder_is_executed(
     assert ran.returncode == 0, ran.stderr
     assert not fired.exists(), fired.read_text()
     assert len(list((here / "studies" / "pareto-digits" / "trials").iterdir())) == 2
+    assert list(temporary.iterdir()) == []

@@ -19,12 +19,14 @@ import pytest
 import study
 import torch
 from cluster import RAY, Cluster, Node
+from s3 import only_with_key, s3_server
 from study import starts_ray, sweeper, wait_for
 
 from sweeper.backends.ray.cluster import find_head, node_problem
 from sweeper.ledger.ledger import Ledger
 from sweeper.messages import Job
 from sweeper.options import RunOptions
+from sweeper.status import read_status
 from trainer import data
 from trainer.data.base import content_sha256
 from trainer.data.cache.by_content import content_folder
@@ -74,6 +76,24 @@ def test_a_submitted_study_brings_its_data_to_the_nodes(cluster: Cluster, tmp_pa
     for copy in made:
         assert {path.name for path in copy.iterdir()} == {"meta.json", "train.npy", "test.npy"}
         assert (copy / "train.npy").read_bytes() == (at_head / "train.npy").read_bytes()
+
+
+@starts_ray
+def test_the_key_to_the_study_s_storage_reaches_nodes_and_no_log(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Only the machine on which the run is started has it."""
+    with s3_server() as address:
+        key, secret = only_with_key(address, "bucket")
+        place = f"s3://bucket/s?scheme=http&region=us-east-1&endpoint_override={address}"
+        keys = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+        here = {**cluster.environment(cluster.head), **keys}
+        ran = sweeper(*RUN[:-2], *JOIN, "--study", place, cwd=tmp_path, **here)
+    assert ran.returncode == 0, ran.stderr
+    assert "2 trials trained" in ran.stdout
+    files = [path for path in cluster.folder.rglob("*") if path.is_file()]
+    assert "runtime_env_agent.log" in {path.name for path in files}
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
 
 
 @starts_ray
@@ -153,6 +173,8 @@ def test_a_run_without_nodes_says_that_it_waits_and_can_be_stopped(
             node.kill()
         said = _until(process, "no trial has had a worker for 30 s; the run waits")
         assert "goes on from where it was" in said
+        told = read_status(Ledger(tmp_path / "s"))
+        assert (len(told.running), len(told.lost) > 0, told.waiting) == (0, True, 2)
     finally:
         process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from study import start, starts_ray, wait_for
 
-from sweeper.backends.ray import metrics
+from sweeper.backends.ray import metrics, token_path
 from sweeper.backends.ray.metrics import STUDY_GAUGES, TRIAL_GAUGES
 from sweeper.ledger.ledger import Ledger
 
 DASHBOARD = json.loads((Path(metrics.__file__).parent / "dashboard.json").read_text())
 TRIALS = 400
-SERVICE_DISCOVERY = "ray/session_latest/prom_metrics_service_discovery.json"
+TOKEN = token_path()
 
 needs_prometheus = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="Prometheus is not installed"
@@ -38,8 +38,15 @@ class Sweep:
     """A sweep under way."""
 
     folder: Path
-    discovery: Path
+    discovery: str
     """Where Ray tells Prometheus what there is to scrape."""
+
+    def targets(self) -> list[str]:
+        """Return what there is to scrape, as Prometheus is told; nothing in the beginning."""
+        shown = {"Authorization": f"Bearer {TOKEN.read_text()}"}
+        asked = urllib.request.Request(self.discovery, headers=shown)
+        answer = json.loads(urllib.request.urlopen(asked, timeout=60).read())
+        return [target for group in answer for target in group["targets"]]
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +59,10 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         "--workers", "2", "--study", "étude",
         cwd=cwd, RAY_TMPDIR=str(ray_folder), RAY_metrics_report_interval_ms="1000",
     )  # fmt: skip
-    discovery = ray_folder / SERVICE_DISCOVERY
     try:
-        wait_for(lambda: process.poll() is not None or discovery.exists())
-        yield Sweep(cwd / "étude", discovery)
+        assert process.stderr is not None
+        (dashboard,) = re.findall(r"Ray dashboard: (\S+)", process.stderr.readline())
+        yield Sweep(cwd / "étude", f"{dashboard}/api/prometheus/sd")
     finally:
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
@@ -172,11 +179,7 @@ class Sample:
 def _scrape(sweep: Sweep) -> list[Sample]:
     """Read what the sweep says at Ray's endpoints, which are those that Prometheus would read."""
     samples = []
-    try:
-        targets = json.loads(sweep.discovery.read_text())[0]["targets"]
-    except FileNotFoundError:  # Ray writes it anew now and then; callers ask again
-        return []
-    for target in targets:
+    for target in sweep.targets():
         try:
             page = urllib.request.urlopen(f"http://{target}/metrics", timeout=10).read().decode()
         except OSError:
@@ -195,13 +198,14 @@ def _expressions() -> list[str]:
 
 
 class _prometheus:  # noqa: N801 - used as a function
-    """A Prometheus that scrapes what the file names; gives a function that asks it."""
+    """A Prometheus that scrapes what Ray names; gives a function that asks it."""
 
-    def __init__(self, discovery: Path, folder: Path) -> None:
+    def __init__(self, discovery: str, folder: Path) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._address = f"127.0.0.1:{free.getsockname()[1]}"
-        scrape = {"job_name": "ray", "file_sd_configs": [{"files": [str(discovery)]}]}
+        found = {"url": discovery, "authorization": {"credentials_file": str(TOKEN)}}
+        scrape = {"job_name": "ray", "http_sd_configs": [{**found, "refresh_interval": "1s"}]}
         config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
         (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
         self._command = [

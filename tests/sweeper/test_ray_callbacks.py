@@ -14,7 +14,10 @@ from ray.tune.experiment import Trial
 from sweeper.backends.ray.callbacks import TuneCallbacks
 from sweeper.backends.ray.metrics import TRAINING, WAITING, StudyMetrics
 from sweeper.backends.ray.searcher import PackSearcher
+from sweeper.ledger.attempts import begin_attempt
+from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.stop_file import StopFile
+from sweeper.ledger.unfinished import read_unfinished
 from sweeper.messages import (
     Broadcast,
     Ended,
@@ -110,6 +113,17 @@ def test_progress_resets_retry_count(
         save(specs[0], step)
         assert tune.fail() == 1
     assert tune.fail() == 2
+
+
+def test_what_lost_its_worker_is_noted_in_the_study_if_it_was_begun(
+    tune: _Tune, specs: tuple[TrialSpec, ...], tmp_path: Path
+) -> None:
+    ledger = Ledger(tmp_path)
+    begin_attempt(ledger, specs[0])
+    tune.fail()
+    assert [(each.trial_id, each.is_lost) for each in read_unfinished(ledger)] == [
+        (specs[0].trial_id, True)
+    ]
 
 
 def test_what_a_worker_reports_is_heard(tune: _Tune, specs: tuple[TrialSpec, ...]) -> None:

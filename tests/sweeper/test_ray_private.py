@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import ray
+from ray.core.generated import common_pb2
+from ray.job_config import JobConfig
 from ray.tune.experiment import Trial
 from study import free_port
 
@@ -45,6 +47,24 @@ def test_a_canonical_address_is_host_and_port(monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_head_answers_at_a_closed_port() -> None:
     assert not private.head_answers(f"127.0.0.1:{free_port()}", timeout=5.0)
+
+
+def test_workers_are_told_of_no_folder_of_the_driver() -> None:
+    told = common_pb2.JobConfig()
+    plain, ours = JobConfig(), private.JobOfInstalledPackages()
+    for config, folders in ((plain, ["/here"]), (ours, [])):
+        config._py_driver_sys_path.append("/here")  # as Ray does when it connects
+        told.ParseFromString(config._serialize())
+        assert list(told.py_driver_sys_path) == folders
+
+
+def test_tune_passes_no_credential_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = sys.modules["ray.tune.execution.class_cache"]
+    passed_on = cache.ENV_VARS_TO_PROPAGATE | {"AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET"}
+    monkeypatch.setattr(cache, "ENV_VARS_TO_PROPAGATE", passed_on)
+    private.keep_credentials_from_runtime_environments()
+    assert "RAY_CHDIR_TO_TRIAL_DIR" in passed_on
+    assert [name for name in passed_on if name.startswith(("AWS", "AZURE"))] == []
 
 
 def test_worker_logs_are_kept_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from study import here, kill_all, start, wait_for
 
-from sweeper.ledger.attempts import begin_attempt
+from sweeper.ledger.attempts import begin_attempt, note_loss
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.unfinished import Unfinished, read_unfinished
 from sweeper.messages import Job, Pack
@@ -193,6 +193,28 @@ def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
     told = read_status(ledger)
     assert (told.finished, told.failed, told.waiting) == (0, 0, 2)
     assert [(each.trial_id, each.attempts) for each in told.interrupted] == [(saved.trial_id, 2)]
+
+
+def test_a_trial_that_lost_its_worker_waits_until_it_is_begun_again(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(killed[0], tmp_path / "s")
+    ledger = Ledger(folder)
+    (saved,) = read_unfinished(ledger)
+    assert saved.spec is not None
+    note_loss(ledger, saved.spec)
+    with ledger.locked():  # as by the run that had begun it
+        told = read_status(ledger)
+        assert (told.running, told.interrupted, told.waiting) == ((), (), 3)
+        assert [each.step for each in told.lost] == [saved.step]
+        shown = here("status", str(folder), cwd=tmp_path).stdout
+        assert "0 of 3 trials done, 3 waiting" in shown
+        assert re.search(rf"{saved.step:,} of 100,000 .* waiting ", shown)
+        begin_attempt(ledger, saved.spec)
+        told = read_status(ledger)
+        assert (len(told.running), told.lost, told.waiting) == (1, (), 2)
+    note_loss(ledger, saved.spec)
+    assert len(read_status(ledger).interrupted) == 1  # the run has died since
 
 
 def _unfinished(step: int, seconds: float | None) -> Unfinished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def test_a_loaded_model_reconstructs_as_the_trial_did(
     expected = torch.from_numpy(shown["reconstructions"]) / 255
     torch.testing.assert_close(model.decode(latents), expected, atol=0.02, rtol=0)
     assert model.spec == spec
+
+
+def test_a_model_with_another_digest_is_refused(
+    digits: Dataset, make_spec: Any, tmp_path: Path
+) -> None:
+    trial = Trial(make_spec(steps=10), digits, CPU)
+    content = bytearray(model_file(trial, train(trial).state))
+    digest = hashlib.sha256(content).hexdigest()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    load_model(path, digest)
+    content[-1] ^= 1  # a weight
+    path.write_bytes(content)
+    load_model(path)
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
+        load_model(path, digest)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x02\0\0\0\0\0\0\0{}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from trainer import bounded_json
 from trainer.errors import UserError
 from trainer.functional import gates
 from trainer.networks import NETWORKS, VAE
@@ -73,19 +75,26 @@ def model_file(trial: Trial, state: TrainState) -> bytes:
     return safetensors.torch.save(contiguous, metadata)
 
 
-def load_model(path: Path | str) -> NarrowModel:
+def load_model(path: Path | str, sha256: str | None = None) -> NarrowModel:
     """Read the model of a finished trial.
 
+    Args:
+        path: the file.
+        sha256: the digest of its bytes in hexadecimal digits: `model_sha256` in the trial's row.
+
     Raises:
-        UserError: if there is no such file, or it is not a model of this program.
+        UserError: if there is no such file, it has another digest, or it is not a model of this
+            program.
     """
     if not Path(path).is_file():  # a FIFO would be waited for
         raise UserError(f"{path} is not a model of this program: there is no such file")
     try:
+        if sha256 is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+            raise UserError(f"{path} is damaged: it is not the file that was written")
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model = json.loads(metadata["model"])
+        model = bounded_json.parse_object(metadata["model"])
         spec = TrialSpec.from_json(model["spec"])
         open_mask = tensors.pop("gates")
         del tensors["gate_logits"]

@@ -115,10 +115,12 @@ class _Member:
 
     @classmethod
     def begin(cls, trial: Trial, hooks: Hooks) -> _Member:
-        saved = hooks.checkpoints.latest(trial.device) if hooks.checkpoints else None
+        start = trial.initial_state()
+        checkpoints, steps = hooks.checkpoints, trial.spec.steps
+        saved = checkpoints.latest(trial.device, start, steps) if checkpoints else None
         hooks.on_begin(saved.step if saved else 0)
         if saved is None:
-            return cls(trial, hooks, trial.initial_state(), 0, 0.0, [])
+            return cls(trial, hooks, start, 0, 0.0, [])
         return cls(trial, hooks, saved.state, saved.step, saved.seconds, list(saved.curve))
 
     @property

@@ -65,11 +65,15 @@ class RayBackend:
         self._failed = False
         limit_arenas()
         self._temporary = _temporary_folder()
-        self._dashboard = (
-            connection.start(self._temporary, device, workers)
-            if address is None
-            else connection.join(address)
-        )
+        try:
+            self._dashboard = (
+                connection.start(self._temporary, device, workers)
+                if address is None
+                else connection.join(address)
+            )
+        except UserError:
+            self._temporary.close(keep=self._temporary.logs.exists())
+            raise
         available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
         self.device = ("cuda" if gpus else "cpu") if device == "auto" else device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -14,6 +15,7 @@ from ray.tune.experiment import Trial
 from sweeper.backends.ray.metrics import StudyMetrics
 from sweeper.backends.ray.private import forget_trial, restart_count_of_failures
 from sweeper.backends.ray.searcher import PackSearcher
+from sweeper.ledger.attempts import note_loss
 from sweeper.ledger.stop_file import StopFile
 from sweeper.messages import (
     Ended,
@@ -132,6 +134,9 @@ class TuneCallbacks(tune.Callback):
             # only attempts that get nowhere are counted.
             restart_count_of_failures(trial)
         self._saved_when_failed[trial.trial_id] = saved
+        for spec in self._specs(trial):
+            with contextlib.suppress(OSError):  # it only shows
+                note_loss(ledger_at(self._job.folder), spec)
         self._listen(WorkerLost(self._specs(trial)))
         if any(saved):
             title = self._searcher.packs[trial.trial_id].title

@@ -52,10 +52,8 @@ def start(folder: TemporaryFolder, device: str, workers: int | None) -> str | No
                 **_quiet(),
             )
     except Exception as error:  # Ray raises that very class when it starts too slowly
-        raise UserError(
-            f"cannot start Ray on this machine: {_reason(error)}; its logs, until the next run: "
-            f"{folder.logs}"
-        ) from error
+        logs = f"; its logs, until the next run: {folder.logs}" if folder.logs.exists() else ""
+        raise UserError(f"cannot start Ray on this machine: {_reason(error)}{logs}") from error
     if is_new and token_path().exists():
         token_path().chmod(0o600)  # Ray leaves it to the user's umask
     return _connected(context)
