@@ -127,11 +127,14 @@ def _conclude(
         print(f"{name:16}" + "".join(cells))
     others = Counter(kind for each in results for kind in {k for k, _, _ in each["findings"]})
     print("other: " + ", ".join(f"{n} {k}" for k, n in others.items() if k not in COUNTED))
+    left = _left_behind(sandbox)
+    print(f"left in /tmp and /dev/shm: {', '.join(left) or 'nothing'}")
     print(f"{seconds:.0f} s, {options.jobs} at a time; seed {options.seed}")
     failed = [result for result in results if result["findings"]]
     text = {
         "seed": options.seed,
         "seconds": round(seconds),
+        "left behind": left,
         "tally": {name: dict(counts) for name, counts in rows},
         "failures": [{**each, "again": _again(each, options)} for each in failed],
         "cases": [
@@ -141,7 +144,13 @@ def _conclude(
         ],
     }
     (sandbox / "tally.json").write_text(json.dumps(text, indent=1))
-    return int(bool(failed))
+    return int(bool(failed or left))
+
+
+def _left_behind(sandbox: Path) -> list[str]:
+    """List what the round left in the folders that all cases share, which were empty before."""
+    shared = [*Path("/tmp").iterdir(), *Path("/dev/shm").iterdir()]
+    return sorted(str(path) for path in shared if path not in (sandbox, *sandbox.parents))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ TOO_DEAR = {"--compile": {"on"}, "--backend": {"ray"}}
 """Half a minute each, and valid: those of Ray have a kind of case of their own."""
 QUESTION = ("--taus", "1,2,3", "--seeds", "2", "--steps", "120", "--layers", "16")
 """Of the small study; to go on with it takes two trials of a moment."""
-KEPT_RUN = ("pareto", "--taus", "1,2,3,5,6", "--widths", "8", "--layers", "16", "--steps", "6000")
+KEPT_RUN = ("pareto", "--taus", "4", "--widths", "8", "--layers", "16", "--steps", "6000")
 """Goes on with the kept trial that was interrupted at step 2,505, which takes some seconds."""
-LOCAL = ("--backend", "local", "--compile", "off")
+LOCAL = ("--backend", "local", "--compile", "off", "--checkpoint-seconds", "1")
 
 
 def commands() -> dict[tuple[str, ...], list[Any]]:

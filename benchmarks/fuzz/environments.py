@@ -34,7 +34,7 @@ VARIABLES: tuple[dict[str, str | None], ...] = (
     {"XDG_CACHE_HOME": "{case}/decoys/file"}, {"XDG_CACHE_HOME": "{case}/locked"},
     {"SWEEPER_DATA": ""}, {"SWEEPER_DATA": "{case}/no-such"},
     {"SWEEPER_DATA": "{case}/decoys/file"},
-    {"PYTHONOPTIMIZE": "2"}, {"PYTHONHASHSEED": "0"}, {"PYTHONDEVMODE": "1"},
+    {"PYTHONOPTIMIZE": "2"}, {"PYTHONHASHSEED": "0"},
     {"PYTHONNOUSERSITE": "1"},
     {"CUDA_VISIBLE_DEVICES": "abc"}, {"MPLBACKEND": "TkAgg"}, {"MPLBACKEND": "no-such"},
     {"MPLCONFIGDIR": "{case}/locked"}, {"MPLCONFIGDIR": "{case}/decoys/file"}, {"PAGER": "no-such"},

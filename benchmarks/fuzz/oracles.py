@@ -47,7 +47,7 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
         yield "raw text", _line_with(output, found.group())
     if ran.code is None:
         yield HANG, f"{ran.own_seconds:.0f} s of its own time ({ran.seconds:.0f} s)"
-    elif ran.code not in (0, 1, 2, 130) or (ran.interrupted and ran.code not in (130, 0)):
+    elif ran.code not in (0, 1, 2, 130) or (ran.interrupted and ran.code == 1):
         yield "exit code", f"{ran.code}{' after SIGINT' if ran.interrupted else ''}"
     if SECRET.encode() in output:
         yield SECRETS, f"printed: {_line_with(output, SECRET.encode())}"
