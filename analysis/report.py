@@ -16,7 +16,7 @@ from analysis.study_report import StudyReport
 
 PAGE = "report.html"
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 """What a cell begins with that a spreadsheet takes for a formula. Numbers stay numbers."""
 
 PAGE_ROWS = 500
@@ -115,4 +115,7 @@ def _harmless_column(column: pd.Series) -> pd.Series:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", "\n")  # which is quoted, and so begins no row of its own
+    return f"'{text}" if text.startswith(FORMULA) else text

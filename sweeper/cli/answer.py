@@ -21,12 +21,13 @@ def print_answer(ledger: Ledger, summary: RunSummary) -> None:
     report = compute_report(StudyData.read(ledger))
     console = printer()
     console.print(as_rich(report.summary))
-    console.print(f"\n{report.answer.headline}", style="bold")
-    console.print(f"{report.answer.reason}\n")
+    console.print(f"\n{one_line(report.answer.headline)}", style="bold")
+    console.print(f"{one_line(report.answer.reason)}\n")
     for line in warnings(report.study.files):
-        console.print(line, style="yellow", markup=False)
+        console.print(one_line(line), style="yellow")
     console.print(_account(summary))
-    console.print(f"report: {write_report(report)}")  # drawing its figures takes a while
+    page = write_report(report)  # drawing its figures takes a while
+    console.print(f"report: {one_line(page)}")
 
 
 def as_rich(grid: Grid) -> Table:

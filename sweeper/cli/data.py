@@ -60,10 +60,11 @@ def show(
     """Describe a data set and write a contact sheet of its images."""
     from analysis.figures.contact_sheet import contact_sheet  # loads matplotlib
 
+    data.DATASETS.find(name)
     path = Path(f"{name}.png") if out is None else parse_folder(out, "--out")
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"--out {path}: the sheet can be a .png, .svg or .pdf file")
-    if out is None and name in data.DATASETS and path.exists():
+    if out is None and path.exists():
         raise UserError(f"{path} exists; name it with --out to replace it, or name another file")
     folder = None if data_dir is None else parse_folder(data_dir)
     dataset = load_or_fetch(name, folder, progress_printer())

@@ -14,7 +14,7 @@ from rich.table import Table
 from sweeper.cli import watch as view
 from sweeper.cli.console import printer
 from sweeper.cli.guard import describe_os_error
-from sweeper.cli.plain_text import one_line, plain
+from sweeper.cli.plain_text import one_line
 from sweeper.ledger.ledger import Ledger
 from sweeper.ledger.manifest import MANIFEST
 from sweeper.options import STUDIES_FOLDER, parse_folder, parse_place
@@ -102,7 +102,7 @@ def report(study: StudyArgument = None) -> None:
     written = compute_report(StudyData.read(find_study(study)))
     for line in view.warnings(written.study.files):
         print(one_line(line), file=sys.stderr)
-    print(plain(write_report(written)))
+    print(one_line(write_report(written)))
 
 
 def list_studies(

@@ -1,7 +1,8 @@
 """The columns of the ledger's tables: a public contract with a version.
 
 A column may be added (readers fill it with null in older rows); none is renamed, retyped or
-removed without a new `SCHEMA_VERSION`.
+removed without a new `SCHEMA_VERSION`. None is a list or another nest but `layers`: see
+`bounded_parquet`.
 """
 
 from __future__ import annotations

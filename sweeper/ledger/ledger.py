@@ -23,21 +23,15 @@ from sweeper.ledger.compaction import Volumes
 from sweeper.ledger.faults import Inspection
 from sweeper.ledger.inspection import Inspector
 from sweeper.ledger.integrity import encode
-from sweeper.ledger.manifest import (
-    MANIFEST,
-    DamagedManifestError,
-    Manifest,
-    read_manifest,
-    write_manifest,
-)
-from sweeper.ledger.rebuild import rebuild_manifest
+from sweeper.ledger.manifest import MANIFEST, Manifest, write_manifest
+from sweeper.ledger.rebuild import read_or_rebuild, restore
 from sweeper.ledger.record import TrialRecord
 from sweeper.ledger.repair import ASIDE, set_aside
 from sweeper.ledger.rows import Row, Rows
 from sweeper.ledger.stop_file import PREFIX as STOP
 from sweeper.ledger.storage import open_folder
 from trainer.errors import UserError
-from trainer.files import UNFINISHED, Folder, content_name
+from trainer.files import UNFINISHED, Folder
 from trainer.local_folder import LocalFolder
 from trainer.spec import TRIAL_ID
 from trainer.verdict import Status
@@ -92,21 +86,11 @@ class Ledger:
             UserError: if the folder holds no study, or one that this version cannot read.
             OSError: if the storage refuses.
         """
-        try:
-            return read_manifest(self.folder)
-        except FileNotFoundError:
-            why = f"{self.folder.at(MANIFEST)} is lost"
-            refusal = f"{self.folder} holds no study (no {MANIFEST}); see `sweeper list`"
-        except DamagedManifestError as error:
-            why = str(error)
-            refusal = f"{error}; restore it, or move its folder away and run the study again"
-        rebuilt = rebuild_manifest(self.rows(), self._begun(), why)
-        if rebuilt is None:
-            raise UserError(refusal)
-        if rebuilt.rebuilt != self._logged:
-            logger.warning("%s", rebuilt.rebuilt)
-            self._logged = rebuilt.rebuilt
-        return rebuilt
+        manifest = read_or_rebuild(self.folder, self.rows, self._begun)
+        if manifest.rebuilt not in ("", self._logged):
+            logger.warning("%s", manifest.rebuilt)
+            self._logged = manifest.rebuilt
+        return manifest
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace `study.json`."""
@@ -115,18 +99,6 @@ class Ledger:
     def _begun(self) -> list[str]:
         """List the trials that have checkpoints."""
         return list(filter(TRIAL_ID.fullmatch, self.checkpoints.names()))
-
-    def _restore_manifest(self) -> None:
-        """Write a lost or damaged `study.json` anew; what is left of it is set aside."""
-        if not self.exists:
-            return
-        manifest = self.manifest()
-        if not manifest.rebuilt:
-            return
-        if self.folder.has(MANIFEST):
-            content = self.folder.read(MANIFEST)
-            self._damaged.write(content_name("study", content, ".json"), content)
-        self.write_manifest(manifest)
 
     def check_is_study(self) -> None:
         """Check that the folder can hold a study, and nothing else is kept in it.
@@ -185,7 +157,8 @@ class Ledger:
             folder.check()
         for folder in (self.checkpoints, self.report, self._damaged):
             folder.check(folders=True)
-        self._restore_manifest()
+        if self.exists:
+            restore(self.folder, self._damaged, self.manifest())
         damaged = self.damaged()
         for name in set(self._volumes.names()) & set(damaged):
             self._damaged.write(name, self.trials.read(name))

@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
 
-from sweeper.ledger.manifest import Manifest, settings_of
+from sweeper.ledger.manifest import (
+    MANIFEST,
+    DamagedManifestError,
+    Manifest,
+    read_manifest,
+    settings_of,
+    write_manifest,
+)
+from trainer.errors import UserError
+from trainer.files import Folder, content_name
 from trainer.spec import TrialSpec
+
+
+def read_or_rebuild(
+    folder: Folder, rows: Callable[[], pa.Table], begun: Callable[[], Iterable[str]]
+) -> Manifest:
+    """Read a study's manifest or, if it is lost or damaged, rebuild it from the rows.
+
+    Args:
+        folder: the study's.
+        rows: reads its rows.
+        begun: lists the trials that have checkpoints.
+
+    Raises:
+        UserError: if there are no rows either, or it is of a newer schema.
+        OSError: if it cannot be read.
+    """
+    try:
+        return read_manifest(folder)
+    except FileNotFoundError:
+        why = f"{folder.at(MANIFEST)} is lost"
+        refusal = f"{folder} holds no study (no {MANIFEST}); see `sweeper list`"
+    except DamagedManifestError as error:
+        why = str(error)
+        refusal = f"{error}; restore it, or move its folder away and run the study again"
+    rebuilt = rebuild_manifest(rows(), begun(), why)
+    if rebuilt is None:
+        raise UserError(refusal)
+    return rebuilt
+
+
+def restore(folder: Folder, aside: Folder, manifest: Manifest) -> None:
+    """Write a manifest that was rebuilt; what is left of the damaged one is kept in `aside`."""
+    if not manifest.rebuilt:
+        return
+    if folder.has(MANIFEST):
+        content = folder.read(MANIFEST)
+        aside.write(content_name("study", content, ".json"), content)
+    write_manifest(folder, manifest)
 
 
 def rebuild_manifest(rows: pa.Table, begun: Iterable[str], why: str) -> Manifest | None:

@@ -322,3 +322,19 @@ def test_the_report_of_a_comparison(study_of, trial, dataset, channels):
     assert ("Compared with the paper" in text) == (dataset == "sprites")
     assert ("open gates at τ = 35, from 10 dimensions 3 3 0 1" in text) == (dataset == "sprites")
     assert (report_of(ledger) / "paper.csv").exists() == (dataset == "sprites")
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(study_of, trial):
+    """A spreadsheet computes what begins with one of these; pandas reads the rest as before."""
+    formulas = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\r=1"]
+    records = [
+        trial(1.0 + seed, seed, device=text, error=text, constraint_ma=-0.5)
+        for seed, text in enumerate(formulas)
+    ]
+    ledger = study_of(records)
+    write(ledger)
+    table = pd.read_csv(report_of(ledger) / "trials.csv")
+    *begin, within = (text.replace("\r", "\n") for text in formulas)
+    assert sorted(table["device"]) == sorted([*(f"'{text}" for text in begin), within])
+    assert list(table["constraint_ma"]) == [-0.5] * len(formulas)
+    assert table["width"].dtype.kind == "i"

@@ -26,7 +26,9 @@ def choose_layers(row: Architecture, text: str | None, image_shape: ImageShape) 
     """
     if text is None:
         layers = row.default_layers(image_shape)
-    elif all(part.strip().isdecimal() and len(part) < 9 for part in text.split(",")):
+    elif all(
+        part.strip().isdecimal() and part.isascii() and len(part) < 9 for part in text.split(",")
+    ):
         layers = tuple(int(part) for part in text.split(","))
     else:
         raise UserError(
