@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fuzz.isolation import NotIsolatedError, isolated
+from fuzz.isolation import isolated
 
 COUNTED = ("traceback", "hang", "changed outside", "secret")
 """Findings that have a column of their own."""
@@ -39,8 +39,6 @@ def main() -> None:
         code = isolated(sandbox, partial(_round, options, sandbox))
         if options.json and (sandbox / "tally.json").exists():
             shutil.copy(sandbox / "tally.json", options.json)
-    except NotIsolatedError as error:
-        sys.exit(f"error: {error}")
     finally:
         if options.case is None:
             shutil.rmtree(sandbox, ignore_errors=True)
@@ -62,6 +60,8 @@ def _round(options: argparse.Namespace, sandbox: Path) -> int:
     home = sandbox / "base" / "home"
     home.mkdir(parents=True)
     os.environ |= {"HOME": str(home), "OMP_NUM_THREADS": "1"}  # read by what is imported now
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        os.environ.pop(name, None)
     os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     from fuzz import world
     from fuzz.process import in_child

@@ -13,8 +13,8 @@ from fuzz import commands, environments
 from fuzz.world import KEPT, SMALL
 
 KINDS = {
-    "command lines": 42, "environments": 11, "broken files": 22, "crafted content": 20, "data": 4,
-    "Ray": 1,
+    "command lines": 41, "environments": 11, "broken files": 22, "crafted content": 20, "data": 4,
+    "Ray": 2,
 }  # fmt: skip
 """What is out of the ordinary, and how often of a hundred."""
 
@@ -37,6 +37,10 @@ class Case:
     """Whether each command starts a Python of its own: slower, and just as a user does it."""
     folder_gone: bool = False
     """Whether the working folder is deleted first."""
+    expected: int | None = None
+    """The exit code of its command, where nothing is wrong with it."""
+    ray_folder: str | None = None
+    """Where Ray has its files: the paths of its sockets are limited. Only the sandbox has it."""
 
     @property
     def random(self) -> Random:
@@ -98,11 +102,17 @@ def _environments(random: Random, base: dict[str, Any]) -> Case:
         ["data", "show", "digits"], ["run", "pareto", "--help"], [*run, "studies/s"],
         [*run, "studies/new"], [*run, "studies/new", "--dry-run"], ["run", "pareto", "--taus", "x"],
     )  # fmt: skip
-    what = random.random()
+    what, command, variables = (
+        random.random(),
+        random.choice(lines),
+        environments.environment(random),
+    )
+    plain = what >= 0.5 and not variables and command != lines[-1]
     return Case(
         **base,
-        commands=[random.choice(lines)],
-        variables=environments.environment(random),
+        commands=[command],
+        variables=variables,
+        expected=0 if plain else None,
         streams=random.choice(environments.STREAMS) if what < 0.35 else "files",
         limits=random.choice(environments.LIMITS) if 0.35 < what < 0.45 else {},
         folder_gone=0.45 < what < 0.5,
@@ -132,11 +142,14 @@ def _data(random: Random, base: dict[str, Any]) -> Case:
 
 
 def _ray(random: Random, base: dict[str, Any]) -> Case:
+    command, folder = commands.ray_command(random), f"/tmp/r{base['number']}"
     return Case(
         **base,
-        commands=[commands.ray_command(random)],
-        variables={"RAY_TMPDIR": "{case}/r"},
+        commands=[command],
+        variables={"RAY_TMPDIR": folder},
         own_process=True,
+        expected=2 if "--address" in command else 0,
+        ray_folder=folder,
     )
 
 

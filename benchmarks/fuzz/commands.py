@@ -79,7 +79,7 @@ def study_commands(random: Random, study: str, run: tuple[str, ...] | None) -> l
 def ray_command(random: Random) -> list[str]:
     """Make a command that goes to Ray: a small sweep, or one with an address of no cluster."""
     line = ["run", "pareto", *QUESTION, "--study", "studies/new"]
-    if random.random() < 0.6:
+    if random.random() < 0.5:
         return [*line, "--address", random.choice(values.ADDRESSES)]
     return [*line, "--workers", random.choice(("1", "2"))]
 

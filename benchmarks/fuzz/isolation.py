@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import re
+import signal
 import socket
 import struct
 import sys
@@ -22,6 +23,7 @@ NEW_MOUNTS, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x10000000, 0x200000
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18
 KEPT = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "nodiratime": 2048}
 KEPT["relatime"] = 1 << 21
+NOT_ALLOWED = 2
 LEFT_AS_THEY_ARE = re.compile("/(proc|sys|dev)(/|$)")  # no files of anyone's lie there
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,38 +34,52 @@ class NotIsolatedError(Exception):
 
 
 def isolated(sandbox: Path, work: Callable[[], int]) -> int:
-    """Do work in a child process that can write nothing but the sandbox; gives its result.
+    """Do work in a child process that can write nothing but the sandbox.
 
     Args:
         sandbox: an empty folder, which stays there when the child has ended.
         work: returns an exit code.
 
-    Raises:
-        NotIsolatedError: if this machine does not allow it; nothing was done.
+    Returns:
+        That exit code; `NOT_ALLOWED`, after a line on standard error, if this machine does not
+        allow it and nothing was done.
     """
-    user, group = os.getuid(), os.getgid()
-    namespaces = NEW_MOUNTS | NEW_PROCESSES | NEW_NETWORK | (NEW_USER if user else 0)
-    _call("unshare", namespaces)
-    if user:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        _close_off(sandbox)
-        code = work()
+        _die_with_parent()
+        _leave_namespaces()
+        first = os.fork()
+        if first:
+            code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+        else:
+            _die_with_parent()
+            _close_off(sandbox)
+            code = work()
     except NotIsolatedError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = 2
+        code = NOT_ALLOWED
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
-        os._exit(code)
+        os._exit(code if code >= 0 else 1)
+
+
+def _die_with_parent() -> None:
+    _call("prctl", 1, signal.SIGKILL, 0, 0, 0)
+
+
+def _leave_namespaces() -> None:
+    """Leave those of this machine; the next process that is forked is the first of its own."""
+    user, group = os.getuid(), os.getgid()
+    _call("unshare", NEW_MOUNTS | NEW_PROCESSES | NEW_NETWORK | (NEW_USER if user else 0))
+    if user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
 def _close_off(sandbox: Path) -> None:

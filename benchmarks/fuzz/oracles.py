@@ -49,6 +49,10 @@ def judge_command(case: Case, ran: Ran) -> Iterator[Finding]:
         yield HANG, f"{ran.own_seconds:.0f} s of its own time ({ran.seconds:.0f} s)"
     elif ran.code not in (0, 1, 2, 130) or (ran.interrupted and ran.code == 1):
         yield "exit code", f"{ran.code}{' after SIGINT' if ran.interrupted else ''}"
+    elif case.expected not in (None, ran.code):
+        yield "exit code", f"{ran.code} instead of {case.expected}: {output[-300:]!r}"
+    for path in ran.secrets:
+        yield SECRETS, f"in {path}"
     if SECRET.encode() in output:
         yield SECRETS, f"printed: {_line_with(output, SECRET.encode())}"
     if case.streams == "terminal":
@@ -98,6 +102,12 @@ def _line_with(output: bytes, words: bytes) -> str:
     return lines[-1].decode(errors="replace").strip()[:300] if lines else ""
 
 
+def judge_ray_folder(folder: Path) -> Iterator[Finding]:
+    """Judge what a sweep that ended well has left where Ray has its files: nothing."""
+    if left := sorted(path.name for path in folder.glob("*")):
+        yield OUTSIDE, f"{', '.join(left)} left in {folder}"
+
+
 def judge_folder(
     case: Case, folder: Path, before: Mapping[str, Entry], after: Mapping[str, Entry]
 ) -> Iterator[Finding]:
@@ -111,7 +121,7 @@ def judge_folder(
         new_file_where_it_may_be = old is None and (
             _below(name, [*CACHES, *named]) or _new_parent(name, named)
         )
-        cached = _below(name, [*CACHES, "r"])
+        cached = _below(name, CACHES)
         if not (new_file_where_it_may_be or cached):
             what = "created" if old is None else "deleted" if new is None else "changed"
             yield OUTSIDE, f"{name} {what}"

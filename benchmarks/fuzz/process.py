@@ -19,6 +19,7 @@ from processes import processes_of, processes_with
 
 from fuzz.case import Case
 from fuzz.child import become
+from fuzz.values import SECRET
 
 LIMIT = 20.0
 """Seconds of its own time after which a command counts as hanging."""
@@ -43,6 +44,8 @@ class Ran:
     seconds: float
     own_seconds: float
     """Without the time that it waited for a processor."""
+    secrets: list[str]
+    """Files outside the case's folder that held a credential while it ran."""
     interrupted: bool
     """Whether it was still training, with something to show for it, and was sent SIGINT."""
 
@@ -90,19 +93,28 @@ def run(case: Case, command: list[str], folder: Path, number: int) -> Ran:
     if terminal:
         os.close(terminal[1])
         os.set_blocking(terminal[0], False)
-    code, own, interrupted = _wait(child, case, words, folder, terminal, outputs[0])
+    secrets: set[str] = set()
+    code, own, interrupted = _wait(child, case, words, folder, terminal, outputs[0], secrets)
     if terminal:
         _copy(terminal[0], outputs[0])
         os.close(terminal[0])
     texts = [path.read_bytes()[:OUTPUT] if path.exists() else b"" for path in outputs]
     seconds = time.monotonic() - began
-    return Ran(words=words, code=code, stdout=texts[0], stderr=texts[1], seconds=seconds,
-               own_seconds=own or seconds, interrupted=interrupted)  # fmt: skip
+    return Ran(
+        words=words,
+        code=code,
+        stdout=texts[0],
+        stderr=texts[1],
+        seconds=seconds,
+        own_seconds=own or seconds,
+        secrets=sorted(secrets),
+        interrupted=interrupted,
+    )
 
 
 def _wait(
     child: int, case: Case, words: list[str], folder: Path,
-    terminal: tuple[int, int] | None, shown: Path,
+    terminal: tuple[int, int] | None, shown: Path, secrets: set[str],
 ) -> tuple[int | None, float, bool]:  # fmt: skip
     """Wait for the end of a command, or end it; gives code, own seconds, whether interrupted."""
     trains = words[:1] == ["run"] and not {"--dry-run", "--help"} & set(words)
@@ -116,6 +128,8 @@ def _wait(
         if ended:
             _kill(child, folder, case)
             return os.waitstatus_to_exitcode(status), 0.0, interrupted
+        if case.ray_folder:
+            secrets |= secrets_in(Path(case.ray_folder))
         pause = min(0.25, pause * 1.3)
         time.sleep(pause)
         if seconds < limit:
@@ -130,6 +144,16 @@ def _wait(
         _kill(child, folder, case)
         os.waitpid(child, 0)
         return None, own, interrupted
+
+
+def secrets_in(folder: Path) -> set[str]:
+    """List the files below a folder that hold a credential, as they are at this moment."""
+    found = set()
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # it has gone
+            if path.is_file() and not path.is_symlink() and SECRET.encode() in path.read_bytes():
+                found.add(str(path))
+    return found
 
 
 def _waited(leader: int) -> float:

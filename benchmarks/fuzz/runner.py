@@ -32,6 +32,9 @@ def run_case(
         for ran in runs:
             command = shlex.join(["sweeper", *ran.words])
             findings += [(*found, command) for found in oracles.judge_command(case, ran)]
+        if case.ray_folder and all(ran.code == 0 for ran in runs):
+            left = oracles.judge_ray_folder(Path(case.ray_folder))
+            findings += [(*found, "all of its commands") for found in left]
         for found in oracles.judge_folder(case, folder, before, after):
             findings.append((*found, "all of its commands"))
         if not case.folder_gone:
@@ -44,6 +47,8 @@ def run_case(
     finally:
         if folder.exists():
             scene.take_down(folder)
+        if case.ray_folder:
+            shutil.rmtree(case.ray_folder, ignore_errors=True)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
     return {

@@ -35,7 +35,7 @@ def set_up(case: Case, folder: Path, base: Path) -> list[str]:
     study = work / "studies" / "s"
     shutil.copytree(base / "studies" / case.study, study)
     _make_decoys(folder, base)
-    for name in ("tmp", "output", "locked", "full", "r"):
+    for name in ("tmp", "output", "locked", "full"):
         (folder / name).mkdir()
     (work / "link").symlink_to("../decoys/full")
     (folder / "locked").chmod(0o500)

@@ -81,7 +81,6 @@ def build(base: Path) -> None:
     """
     home = base / "home"
     os.environ |= {"HOME": str(home), "SWEEPER_DATA": str(base / "data")}
-    os.environ.pop("XDG_CACHE_HOME", None)
     for name in KEPT:
         shutil.copytree(KEPT_STUDIES / name, base / "studies" / name)
     _train(base / "studies" / SMALL)

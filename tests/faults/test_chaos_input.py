@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,11 @@ import pytest
 from fuzz import oracles, scene
 from fuzz.case import KINDS, Case, make_case
 from fuzz.commands import commands
-from fuzz.isolation import NotIsolatedError, isolated
+from fuzz.isolation import NOT_ALLOWED, isolated
 from fuzz.process import Ran
 from fuzz.values import SECRET
 
 CHAOS_INPUT = Path(__file__).parents[2] / "benchmarks" / "chaos_input.py"
-NOT_ALLOWED = 2
-"""What `chaos_input.py` ends with where this machine does not let it isolate its cases."""
 
 
 @pytest.mark.slow
@@ -79,7 +76,7 @@ def test_a_case_can_write_nothing_but_its_sandbox(tmp_path: Path) -> None:
                 return 4
         return 5
 
-    code = _in_a_process_of_its_own(lambda: isolated(sandbox, work))
+    code = isolated(sandbox, work)
     if code == NOT_ALLOWED:
         pytest.skip("this machine does not allow namespaces")
     assert code == 5
@@ -87,23 +84,16 @@ def test_a_case_can_write_nothing_but_its_sandbox(tmp_path: Path) -> None:
     assert other.read_text() == "precious"
 
 
-def _in_a_process_of_its_own(work: Any) -> int:
-    """Return the exit code; isolation is for good."""
-    child = os.fork()
-    if not child:
-        code = NOT_ALLOWED
-        try:
-            code = work()
-        except NotIsolatedError:
-            pass
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def _ran(**changes: Any) -> Ran:
     whole = {"words": ["status"], "code": 0, "stdout": b"", "stderr": b"", "seconds": 1.0}
-    return Ran(**{**whole, "own_seconds": 1.0, "interrupted": False, **changes})
+    return Ran(**{**whole, "own_seconds": 1.0, "interrupted": False, "secrets": [], **changes})
+
+
+def test_a_plain_command_that_is_refused_is_noticed() -> None:
+    """So that what cannot run here at all does not pass for refused input."""
+    case = Case(seed=1, number=1, kind="Ray", commands=[["run"]], expected=0)
+    refused = _ran(code=2, stderr=b"error: cannot start Ray")
+    assert [kind for kind, _ in oracles.judge_command(case, refused)] == ["exit code"]
 
 
 CASE = Case(seed=1, number=1, kind="command lines", commands=[["run"]])
@@ -118,6 +108,7 @@ CASE = Case(seed=1, number=1, kind="command lines", commands=[["run"]])
         ("exit code", {"code": -11}),
         ("exit code", {"code": 3, "stderr": b"error: x"}),
         ("exit code", {"code": 1, "interrupted": True, "stderr": b"error: x"}),
+        ("secret", {"secrets": ["/tmp/ray/session/logs/agent.log"]}),
         ("secret", {"stdout": f"key {SECRET}".encode()}),
         ("control characters", {"stdout": b"a\x1b]0;title\x07"}),
         ("control characters", {"stdout": "a\x9b31m".encode()}),
