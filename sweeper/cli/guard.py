@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -26,6 +27,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
+            _check_current_folder()
             command(*args, **kwargs)
         except UserError as error:
             _refuse(str(error))
@@ -37,6 +39,18 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def _check_current_folder() -> None:
+    """Refuse a folder that has been deleted: torch's libraries would end the process by themselves.
+
+    Raises:
+        UserError: if there is none.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the current folder has been deleted; change to another one") from None
 
 
 class OneLineGroup(TyperGroup):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -316,3 +318,15 @@ def test_every_study_has_a_view_and_proposes_the_same_trials_again(name: str) ->
     assert [trial.key for trial in one.later] == [trial.key for trial in other.later]
     assert plans[0].settings == plans[1].settings
     assert {dataset.name for dataset in plans[0].datasets} == set(plans[0].settings)
+
+
+def test_a_current_folder_that_has_been_deleted_is_one_line(tmp_path: Path) -> None:
+    command = 'rmdir "$PWD" && "$0" -m sweeper run pareto --steps 20 --backend local --study ../s'
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ran = subprocess.run(
+        ["sh", "-c", command, sys.executable], cwd=gone, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert ran.stderr == "error: the current folder has been deleted; change to another one\n"
+    assert not (tmp_path / "s").exists()
