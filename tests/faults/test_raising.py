@@ -28,7 +28,7 @@ def _plugged(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 def _same_but_for_the_objective(folder: Path) -> list[dict[str, Any]]:
-    names = {"trial_id", "objective", "spec"}
+    names = {"trial_id", "objective", "spec", "model_sha256"}  # a model has its spec in it
     rows = [{name: row[name] for name in row if name not in names} for row in study.rows(folder)]
     return sorted(rows, key=lambda row: float(row["tau"]))
 
