@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -19,7 +21,7 @@ from trainer.data.cache.by_content import content_folder, is_stored, open_stored
 from trainer.data.cache.convert import convert
 from trainer.data.cache.stream import as_stream
 from trainer.data.labels import Labels
-from trainer.local_folder import WrongKindError
+from trainer.local_folder import LocalFolder, WrongKindError
 
 FOLDERS = ("trials", "curves", "models", "samples", "checkpoints", "report", "damaged")
 FILES = (
@@ -219,6 +221,15 @@ def test_what_is_no_file_of_a_conversion_is_named_and_left_alone(
     assert str(path) in str(refused.value)
     with pytest.raises(WrongKindError):
         list(chunks(sha256))
+
+
+def test_the_error_can_be_copied_and_sent_by_a_worker(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(WrongKindError) as raised:
+        LocalFolder(tmp_path).folder("link").names()
+    for again in (copy.copy(raised.value), pickle.loads(pickle.dumps(raised.value))):
+        assert isinstance(again, WrongKindError)
+        assert str(again) == str(raised.value)
 
 
 def test_a_conversion_that_is_a_link_is_named_and_left_alone(

@@ -25,10 +25,11 @@ KINDS = (
 class WrongKindError(OSError):
     """Something lies where a file or a folder belongs that is neither read, written nor removed."""
 
-    def __init__(self, path: Path, found: str, wanted: str) -> None:
-        super().__init__(
-            f"{path} is {found} where {wanted} belongs; it is left alone: move it away"
-        )
+
+def wrong_kind(path: Path, found: str, wanted: str) -> WrongKindError:
+    """Return the error for what lies at a path, where a file or a folder is wanted."""
+    where = f"{path} is {found} where {wanted} belongs"
+    return WrongKindError(f"{where}; it is left alone: move it away")
 
 
 class LocalFolder:
@@ -121,7 +122,7 @@ class LocalFolder:
             file = os.fdopen(self._open_file(name, os.O_RDWR | os.O_CREAT, handle), "r+b")
         if os.fstat(file.fileno()).st_nlink > 1:
             file.close()
-            raise WrongKindError(self.path / name, "a hard link", "a file of its own")
+            raise wrong_kind(self.path / name, "a hard link", "a file of its own")
         return file
 
     def read(self, name: str) -> bytes:
@@ -201,7 +202,7 @@ class LocalFolder:
             raise
         if not stat.S_ISREG(os.fstat(handle).st_mode):  # it was put there since it was checked
             os.close(handle)
-            raise WrongKindError(self.path / name, "something else", "a file")
+            raise wrong_kind(self.path / name, "something else", "a file")
         return handle
 
     def _check_kind(self, name: str, folder: int) -> None:
@@ -211,7 +212,7 @@ class LocalFolder:
         except FileNotFoundError:
             return
         if not stat.S_ISREG(mode):
-            raise WrongKindError(self.path / name, _kind(mode), "a file")
+            raise wrong_kind(self.path / name, _kind(mode), "a file")
 
 
 def _open_folder(path: Path, around: int, *, make: bool) -> int:
@@ -227,7 +228,7 @@ def _open_folder(path: Path, around: int, *, make: bool) -> int:
     except OSError as error:
         mode = os.stat(path.name, dir_fd=around, follow_symlinks=False).st_mode
         if not stat.S_ISDIR(mode):
-            raise WrongKindError(path, _kind(mode), "a folder") from error
+            raise wrong_kind(path, _kind(mode), "a folder") from error
         error.filename = str(path)
         raise
 

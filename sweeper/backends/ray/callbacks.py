@@ -30,6 +30,7 @@ from sweeper.messages import (
 )
 from sweeper.worker.failure import give_up
 from sweeper.worker.worker import ledger_at
+from trainer.files import Folder
 from trainer.spec import TrialSpec
 from trainer.training.checkpoint_names import newest_first
 
@@ -143,10 +144,9 @@ class TuneCallbacks(tune.Callback):
             self._listen(Noted(f"{title} lost its worker or raised; it goes on from where it was"))
 
     def _saved(self, trial: Trial) -> list[str]:
-        """List the newest checkpoint of each of its specs."""
+        """List the newest checkpoint of each of its specs; empty where none can be found."""
         root = ledger_at(self._job.folder).checkpoints
-        names = [newest_first(root.folder(spec.trial_id)) for spec in self._specs(trial)]
-        return [next(iter(each), "") for each in names]
+        return [_newest_checkpoint(root.folder(spec.trial_id)) for spec in self._specs(trial)]
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -184,6 +184,13 @@ class AllStopped(tune.Stopper):
     def stop_all(self) -> bool:
         """Return whether the run is over."""
         return self._callbacks.all_stopped
+
+
+def _newest_checkpoint(folder: Folder) -> str:
+    try:
+        return next(iter(newest_first(folder)), "")
+    except OSError:  # so a trial whose checkpoints cannot be reached has got no further
+        return ""
 
 
 def _reason(trial: Trial) -> str:
