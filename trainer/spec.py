@@ -136,11 +136,11 @@ class TrialSpec:
         values = bounded_json.parse_object(text, max_size=MAX_JSON)
         for name, value in values.items():
             if name not in _KINDS or type(value) not in _KINDS[name]:
-                raise UserError(f"a trial's spec has no {name} that is {type(value).__name__}")
+                raise ValueError(f"a trial's spec has no {name} that is {type(value).__name__}")
         if set(map(type, values.get("layers", ()))) - {int}:
-            raise UserError("layers must be whole numbers")
+            raise ValueError("layers must be whole numbers")
         if missing := _REQUIRED - values.keys():
-            raise UserError(f"a trial's spec lacks its {min(missing)}")
+            raise ValueError(f"a trial's spec lacks its {min(missing)}")
         return cls(**values)
 
 

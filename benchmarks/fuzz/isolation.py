@@ -24,6 +24,7 @@ READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18
 KEPT = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "nodiratime": 2048}
 KEPT["relatime"] = 1 << 21
 NOT_ALLOWED = 2
+HIDDEN = ("/tmp", "/dev/shm")  # behind empty ones
 LEFT_AS_THEY_ARE = re.compile("/(proc|sys|dev)(/|$)")  # no files of anyone's lie there
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -44,6 +45,10 @@ def isolated(sandbox: Path, work: Callable[[], int]) -> int:
         That exit code; `NOT_ALLOWED`, after a line on standard error, if this machine does not
         allow it and nothing was done.
     """
+    for place in HIDDEN:
+        if any(Path(path).is_relative_to(place) for path in (Path(__file__).resolve(), sys.prefix)):
+            print(f"error: {place} is replaced; use a checkout elsewhere", file=sys.stderr)
+            return NOT_ALLOWED
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -20,8 +20,8 @@ class PlainConsole(Console):
     encoding lacks is replaced before it is measured, so that the columns of a table stay in line.
     """
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **how: Any) -> Text:
         """Return a text to be shown."""

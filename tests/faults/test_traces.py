@@ -163,7 +163,7 @@ def test_a_run_that_is_refused_leaves_nothing(
     address = ("--address", "127.0.0.1:1") if how == "address" else ()
     ran = sweeper(*RAY, *address, cwd=tmp_path, **environment)
     assert ran.returncode == 2
-    words = {"address": "cannot reach the Ray cluster", "home": "cannot start Ray on this machine"}
+    words = {"address": "cannot reach the Ray cluster", "home": "Ray keeps a secret in"}
     assert ran.stderr.startswith(f"error: {words[how]}")
     assert ran.stderr.count("\n") == 1
     assert list(temporary.iterdir()) == []

@@ -103,7 +103,6 @@ BAD_INPUT = [
     (("report", "nope"), "no study 'nope'"),
     (("data", "show", ""), "unknown data set ''"),
     ((*RUN, "--layers", "٣"), "positive whole numbers such as 128,64, found '٣'"),
-    ((*RUN, "--address", "a\nb"), "cannot reach the Ray cluster at 'a\\nb'"),
     (("data", "show", "mnits"), "did you mean 'mnist'"),
     (("data", "fetch", "mnits"), "did you mean 'mnist'"),
 ]

@@ -50,4 +50,5 @@ def test_a_command_is_recorded_and_told_without_its_password(
     monkeypatch.setattr(sys, "argv", ["sweeper", "run", "pareto", "--study", PLACE])
     assert typed_command() == (
         "sweeper run pareto --study 's3://***@bucket/s?scheme=http&endpoint_override=127.0.0.1:1'"
+        "  # fill in ***"
     )

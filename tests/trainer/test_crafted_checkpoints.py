@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainer.data import Dataset
-from trainer.files import LocalFolder
+from trainer.local_folder import LocalFolder
 from trainer.step.trial import Trial
 from trainer.training.checkpoint import Checkpoint, CheckpointFolder, _encode
 from trainer.training.checkpoint_names import checkpoint_name
