@@ -53,7 +53,7 @@ class StudyData:
         return replace(found, trials=self.trials.assign(damage=found.damage_of(self.trials)))
 
     def damage_of(self, rows: pd.DataFrame) -> pd.Series:
-        """Say what is wrong with the files of each row's trial; empty if nothing is known to be."""
+        """Describe what is wrong with the files of each row's trial; empty if nothing is."""
         problems = self.files.problems
         found = [problems.get(trial_id, "") for trial_id in rows["trial_id"]]
         return pd.Series(found, index=rows.index, dtype="str")

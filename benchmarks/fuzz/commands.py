@@ -91,7 +91,7 @@ def _run_words(random: Random) -> list[str]:
 
 
 def _parameter(random: Random, parameter: Any) -> list[str]:
-    """Give a parameter a value, if it takes one."""
+    """Return the words of a parameter with a value where it takes one."""
     if parameter.param_type_name == "argument":
         return [random.choice((values.any_value(random), "s", "digits", "{case}/work/studies"))]
     flag = random.choice(parameter.opts)

@@ -125,7 +125,7 @@ def unmount(target: Path) -> None:
 
 
 def drop_privileges() -> None:
-    """Give up, for good, what root may do beyond what any owner of its files may."""
+    """Drop, for good, what root may do beyond what any owner of its files may."""
     for capability in range(64):
         _libc.prctl(24, capability, 0, 0, 0)  # from the bounding set, for programs that follow
     header = struct.pack("Ii", 0x20080522, 0)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sweeper.ledger.units import counted
+
 MODELS, SAMPLES, CURVES = "models", "samples", "curves"
 """The kinds of files, by the folder that they are in."""
 
@@ -48,7 +50,7 @@ class Inspection:
 
     @property
     def problems(self) -> dict[str, str]:
-        """Say what is wrong with the files of each trial that has faults."""
+        """Describe what is wrong with the files of each trial that has faults."""
         found: dict[str, list[str]] = {}
         for fault in self.faults:
             found.setdefault(fault.trial_id, []).append(f"{fault.file} {fault.problem}")
@@ -69,7 +71,7 @@ class Inspection:
 
     @property
     def advice(self) -> str:
-        """Say what to do about it, in whole sentences."""
+        """Advise what to do about it, in whole sentences."""
         if not self.absent:
             return "Run the same command again: it trains these trials again."
         folders = " and ".join(f"{kind}/" for kind in sorted(self.absent))
@@ -80,7 +82,7 @@ class Inspection:
 
     @property
     def unchecked_line(self) -> str:
-        """Say how much there was no time to check, in a sentence without its full stop."""
+        """Describe how much there was no time to check, in a sentence without its full stop."""
         return (
             f"the files of {self.unchecked:,} of {self.trials:,} trials were not checked for "
             "damage, for lack of time"
@@ -117,8 +119,3 @@ def describe(faults: Iterable[Fault], absent: frozenset[str]) -> list[tuple[str,
         more = counted(len(lines) - MAX_NAMED, "more file")
         lines[MAX_NAMED:] = [(more, "missing or damaged")]
     return lines
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: `1 trial`, `2,000 trials`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

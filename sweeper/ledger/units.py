@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def counted(count: int, noun: str) -> str:
-    """Write how many there are of something: `1 trial`, `3 trials`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """Write how many there are of something: `1 trial`, `2,000 trials`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -50,7 +50,7 @@ def check_memory(plan: Plan, work: Work, options: RunOptions) -> None:
 
 @contextmanager
 def told_of_memory(specs: Sequence[TrialSpec]) -> Iterator[None]:
-    """Say in one line that there is too little memory for what the body does with these trials.
+    """Report in one line that there is too little memory for what the body does with these trials.
 
     Raises:
         UserError: if so.

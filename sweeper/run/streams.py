@@ -148,7 +148,7 @@ def output_problem() -> OSError | None:
 
 
 def _divert(descriptor: int) -> None:
-    """Let a file descriptor lead to nowhere."""
+    """Redirect a file descriptor to nowhere."""
     nothing = os.open(os.devnull, os.O_RDWR)
     if nothing != descriptor:
         os.dup2(nothing, descriptor)

@@ -123,6 +123,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_address_of_two_lines_is_refused_in_one(tmp_path: Path) -> None:
+    """In a process of its own: it is the import of Ray that finds out."""
+    ran = sweeper(*RUN, "--address", "a\nb", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: cannot reach the Ray cluster at 'a\\nb'")
+    assert ran.stderr.count("\n") == 1
+    assert ran.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ran = sweeper(*RUN, "--device", "cuda", cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert ran.returncode == 2

@@ -26,6 +26,7 @@ from sweeper.messages import Job, Pack
 from sweeper.options import RunOptions
 from sweeper.status import Pace, read_status, seconds_to_go
 from sweeper.worker.worker import record_failure
+from trainer.spec import TrialSpec
 
 STUDY = Path("studies") / "pareto-digits"
 RUN = ("run", "pareto", "--taus", "2,3,4", "--layers", "16", "--backend", "local")
@@ -176,20 +177,26 @@ def test_watching_in_a_terminal_redraws_and_ctrl_c_ends_it(tmp_path: Path) -> No
     assert "━" in shown
 
 
-def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
-    killed: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    folder = shutil.copytree(killed[0], tmp_path / "s")
+def _begun(killed: Path, tmp_path: Path) -> tuple[Path, Ledger, Unfinished, TrialSpec]:
+    """Return a copy of a study, its ledger, and what its one unfinished trial has saved."""
+    folder = shutil.copytree(killed, tmp_path / "s")
     ledger = Ledger(folder)
     (saved,) = read_unfinished(ledger)
     assert saved.spec is not None
+    return folder, ledger, saved, saved.spec
+
+
+def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
+    killed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, ledger, saved, spec = _begun(killed[0], tmp_path)
     job = Job(study="pareto", folder=str(folder), datasets={}, options=RunOptions())
-    record_failure(saved.spec, Pack((saved.spec,), {}), job, "OSError: no space left")
+    record_failure(spec, Pack((spec,), {}), job, "OSError: no space left")
     told = read_status(ledger)
     assert (told.finished, told.failed, told.waiting) == (0, 1, 2)
     assert (told.running, told.interrupted) == ((), ())
     assert told.seconds_to_go is None  # a failed trial has no length to go by
-    begin_attempt(ledger, saved.spec)
+    begin_attempt(ledger, spec)
     told = read_status(ledger)
     assert (told.finished, told.failed, told.waiting) == (0, 0, 2)
     assert [(each.trial_id, each.attempts) for each in told.interrupted] == [(saved.trial_id, 2)]
@@ -198,11 +205,8 @@ def test_a_trial_that_failed_is_interrupted_only_when_it_was_begun_again(
 def test_a_trial_that_lost_its_worker_waits_until_it_is_begun_again(
     killed: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    folder = shutil.copytree(killed[0], tmp_path / "s")
-    ledger = Ledger(folder)
-    (saved,) = read_unfinished(ledger)
-    assert saved.spec is not None
-    note_loss(ledger, saved.spec)
+    folder, ledger, saved, spec = _begun(killed[0], tmp_path)
+    note_loss(ledger, spec)
     with ledger.locked():  # as by the run that had begun it
         told = read_status(ledger)
         assert (told.running, told.interrupted, told.waiting) == ((), (), 3)
@@ -210,10 +214,10 @@ def test_a_trial_that_lost_its_worker_waits_until_it_is_begun_again(
         shown = here("status", str(folder), cwd=tmp_path).stdout
         assert "0 of 3 trials done, 3 waiting" in shown
         assert re.search(rf"{saved.step:,} of 100,000 .* waiting ", shown)
-        begin_attempt(ledger, saved.spec)
+        begin_attempt(ledger, spec)
         told = read_status(ledger)
         assert (len(told.running), told.lost, told.waiting) == (1, (), 2)
-    note_loss(ledger, saved.spec)
+    note_loss(ledger, spec)
     assert len(read_status(ledger).interrupted) == 1  # the run has died since
 
 

@@ -22,6 +22,7 @@ from sweeper.backends.ray.temporary import (
     base_folder,
     remove_left_over,
 )
+from trainer.errors import UserError
 
 LIVING = """
 import signal, sys
@@ -135,11 +136,17 @@ def test_a_run_whose_folder_was_taken_for_left_over_makes_another(
 
 def test_it_is_where_ray_s_sockets_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
-    room = SOCKET_BYTES - len(LONGEST_SOCKET) - len("/sweeper-12345678")
+    longest = "/sweeper-12345678" + LONGEST_SOCKET.format(pid=os.getpid())
+    room = SOCKET_BYTES - len(longest)
     for length, used in ((room, True), (room + 1, False)):
         place = "/" + "x" * (length - 1)
         monkeypatch.setattr(tempfile, "tempdir", place)
         assert (str(base_folder()) == place) is used
         assert str(base_folder()) in (place, "/tmp")
-    monkeypatch.setenv("RAY_TMPDIR", "/" + "y" * 200)  # Ray says what is wrong with it
-    assert str(base_folder()) == "/" + "y" * 200
+        monkeypatch.setenv("RAY_TMPDIR", "/" + "y" * (length - 1))
+        if used:
+            assert str(base_folder()) == "/" + "y" * (length - 1)
+        else:
+            with pytest.raises(UserError, match=r"RAY_TMPDIR is /y+, .* shorter path"):
+                base_folder()
+        monkeypatch.delenv("RAY_TMPDIR")

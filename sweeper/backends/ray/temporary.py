@@ -15,14 +15,16 @@ import stat
 import tempfile
 from pathlib import Path
 
+from trainer.errors import UserError
+
 PREFIX = "sweeper-"
 LOCK = "in-use"
 """Held by the run, and what a folder of this kind is known by."""
 
 SOCKET_BYTES = 107
 """How long the path of a socket may be."""
-LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_MetricsHead"
-"""Of those that Ray makes below a run's temporary folder."""
+LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/dash_MetricsHead"
+"""Of those that Ray makes below the temporary folder of a run in process `pid`."""
 
 _NAME = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
 
@@ -31,12 +33,24 @@ def base_folder() -> Path:
     """Return where runs have their temporary folders: `$RAY_TMPDIR`, `$TMPDIR` or `/tmp`.
 
     As Ray has it; a `$TMPDIR` below which its sockets would have too long a path is passed over.
+
+    Raises:
+        UserError: if `$RAY_TMPDIR` is such a folder: Ray would wait for its sockets for a minute.
     """
     if chosen := os.environ.get("RAY_TMPDIR"):
+        if not _has_room(Path(chosen).absolute()):
+            raise UserError(
+                f"RAY_TMPDIR is {chosen}, below which the paths of Ray's sockets would be longer "
+                f"than {SOCKET_BYTES} bytes; name a folder with a shorter path"
+            )
         return Path(chosen).absolute()
     usual = Path(tempfile.gettempdir())
-    longest = len(os.fsencode(usual / f"{PREFIX}12345678")) + len(LONGEST_SOCKET)
-    return usual if longest <= SOCKET_BYTES else Path("/tmp")
+    return usual if _has_room(usual) else Path("/tmp")
+
+
+def _has_room(base: Path) -> bool:
+    longest = os.fsencode(f"{base / PREFIX}12345678{LONGEST_SOCKET.format(pid=os.getpid())}")
+    return len(longest) <= SOCKET_BYTES
 
 
 class TemporaryFolder:
