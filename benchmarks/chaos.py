@@ -52,7 +52,7 @@ def main() -> None:
         finally:
             sweep.end()
         faults = _faults(sweep, truth) | {"left in /tmp": len(left)}
-    _print_counts(sweep, faults, seconds, len(truth), left_behind)
+    _print_counts(sweep, faults, seconds, len(truth), left, left_behind)
     _print_recoveries(sweep.recoveries)
     if any(faults.values()):
         sys.exit(f"something was lost; seed {options.seed}")
@@ -86,6 +86,7 @@ def _print_counts(
     faults: dict[str, int],
     seconds: float,
     compared: int,
+    left: list[str],
     left_behind: list[str],
 ) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(sweep.kills.items()))
@@ -107,7 +108,7 @@ def _print_counts(
     print()
     for name, count in counts.items():
         print(f"{name:14}{count:6}   {remarks.get(name, '')}".rstrip())
-    for title in left_behind:
+    for title in [*left, *left_behind]:
         print(f"{'':23}{title[:200]}")
     print(f"{'wall time':14}{seconds:6.0f}   s, the undisturbed run not counted\n")
 

@@ -34,6 +34,15 @@ print(folder.path, flush=True)
 signal.pause()
 """
 
+WRITING = """
+import itertools, sys, time
+from pathlib import Path
+print(flush=True)
+end = time.monotonic() + 0.5
+for number in itertools.takewhile(lambda _: time.monotonic() < end, itertools.count()):
+    Path(sys.argv[1], str(number)).touch()
+"""
+
 
 def test_nobody_else_can_look_into_it(tmp_path: Path) -> None:
     before = os.umask(0)
@@ -44,6 +53,21 @@ def test_nobody_else_can_look_into_it(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     folder.close(keep=False)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_it_is_removed_though_a_process_still_writes_into_it(tmp_path: Path) -> None:
+    """As Ray's do that are ending; with one look only, what they wrote last would stay."""
+    folder = TemporaryFolder(tmp_path)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(folder.scratch)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # it ends where it finds no folder any more
+    )
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    folder.close(keep=False)
+    writer.communicate(timeout=60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_that_of_a_living_run_stays_and_that_of_a_killed_one_is_removed(tmp_path: Path) -> None:

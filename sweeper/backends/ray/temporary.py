@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from trainer.errors import UserError
@@ -25,6 +26,9 @@ SOCKET_BYTES = 107
 """How long the path of a socket may be."""
 LONGEST_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/dash_MetricsHead"
 """Of those that Ray makes below the temporary folder of a run in process `pid`."""
+
+ENDING_SECONDS = 5.0
+"""How long Ray's processes are given to end that still write into a folder while it is removed."""
 
 _NAME = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")
 
@@ -96,7 +100,7 @@ class TemporaryFolder:
     def close(self, *, keep: bool) -> None:
         """Remove the folder, or leave it to be read, until the next run removes it."""
         if not keep:
-            shutil.rmtree(self.path, ignore_errors=True)  # a process of Ray's may still write
+            _remove(self.path)
         os.close(self._lock)
 
 
@@ -122,6 +126,15 @@ def _remove_if_left_over(path: Path) -> None:
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
     finally:
         os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, again if something was written into it meanwhile."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+        shutil.rmtree(folder, ignore_errors=True)
