@@ -27,7 +27,6 @@ from sweeper.messages import (
     Failed,
     Job,
     Noted,
-    PackFailed,
     PackSource,
     Preparing,
 )
@@ -154,8 +153,8 @@ class RayBackend:
         self._temporary.close(keep=self._failed and not self._joined)
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Failed | PackFailed):
-            self._failed = True
+        # Not for a pack, whose trials are tried alone: a run that ends well leaves nothing.
+        self._failed |= isinstance(event, Failed)
 
     def _tell_where_logs_are(self, listen: Broadcast) -> None:
         if not self._joined:
